@@ -1,0 +1,71 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayNotEmpty, IsArray, IsIn, IsInt, IsOptional, IsString, Min } from 'class-validator';
+
+/** One alert of a webhook, as Alertmanager documents it. Only `labels.alertname` is needed; keys that are not listed are ignored. */
+export class AlertDto {
+  @ApiPropertyOptional({ enum: ['firing', 'resolved'], default: 'firing' })
+  status?: unknown;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { alertname: 'HighMemoryUsage', severity: 'critical', namespace: 'prod-payment-service', pod: 'payment-api-789' },
+  })
+  labels?: unknown;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { description: 'Pod using 95% memory' },
+  })
+  annotations?: unknown;
+
+  @ApiPropertyOptional({ format: 'date-time', example: '2025-10-04T10:00:00Z' })
+  startsAt?: unknown;
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  endsAt?: unknown;
+
+  @ApiPropertyOptional({ type: 'string' })
+  generatorURL?: unknown;
+
+  @ApiPropertyOptional({ type: 'string', description: "Alertmanager's own identity of the alert." })
+  fingerprint?: unknown;
+}
+
+/**
+ * The envelope of Alertmanager's webhook, version 4. Its alerts are read one by one, so that a bad one does not harm the
+ * others; keys that are not listed are ignored, because Alertmanager adds some in minor releases.
+ */
+export class AlertmanagerWebhookDto {
+  @ApiPropertyOptional({ enum: ['4'], default: '4' })
+  @IsOptional()
+  @IsIn(['4'], { message: 'version must be "4"' })
+  version?: string;
+
+  @ApiPropertyOptional({ example: '{}:{alertname="HighMemoryUsage"}' })
+  @IsOptional()
+  @IsString({ message: 'groupKey must be a string' })
+  groupKey?: string;
+
+  @ApiPropertyOptional({ example: 'kubernaut-gateway' })
+  @IsOptional()
+  @IsString({ message: 'receiver must be a string' })
+  receiver?: string;
+
+  @ApiPropertyOptional({ example: 'https://alertmanager.example.com' })
+  @IsOptional()
+  @IsString({ message: 'externalURL must be a string' })
+  externalURL?: string;
+
+  @ApiPropertyOptional({ description: "Alerts that Alertmanager's `max_alerts` left out.", default: 0 })
+  @IsOptional()
+  @IsInt({ message: 'truncatedAlerts must be a whole number' })
+  @Min(0, { message: 'truncatedAlerts must not be negative' })
+  truncatedAlerts?: number;
+
+  @ApiProperty({ type: () => [AlertDto] })
+  @IsArray({ message: 'alerts must be a list of alerts' })
+  @ArrayNotEmpty({ message: 'alerts must hold at least one alert' })
+  alerts!: readonly unknown[];
+}

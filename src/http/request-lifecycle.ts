@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
+
+/** The time that an answer may take; Alertmanager's own patience is at least twice that. */
+const deadlineMs = 5_000;
+const saneRequestId = /^[\x21-\x7e]{1,128}$/;
+const headerOfId = 'x-request-id';
+
+/** Gives every request its scope at the very start, and one line and its metrics at the end. */
+export function followRequests(fastify: FastifyInstance, log: LogSink, metrics: GatewayMetrics): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const given = request.headers[headerOfId];
+    const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), deadlineMs).unref();
+    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline, timer };
+    bindScope(request, scope);
+    reply.header(headerOfId, requestId);
+    runInScope(scope, done);
+  });
+
+  // Reading the body leaves the scope behind: its events belong to the connection.
+  fastify.addHook('preValidation', (request, _reply, done) => runInScope(scopeOf(request), done));
+
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const scope = scopeOf(request);
+    // A sender that hung up does not stop the work for its signals; the deadline still does.
+    if (reply.raw.writableFinished) clearTimeout(scope.timer);
+    const route = routeOf(request);
+    const { method } = request;
+    const status = String(reply.statusCode);
+    metrics.httpRequests.inc({ method: methodLabel(method), route, status });
+    if (reply.statusCode >= 400) metrics.httpErrors.inc({ route, status });
+    metrics.httpDuration.observe({ method: methodLabel(method), route }, reply.elapsedTime / 1000);
+    runInScope(scope, () => {
+      const fields = { method, route, status: reply.statusCode, processing_time_ms: processingTimeMs(scope), ...scope.counts };
+      if (isProbe(request, reply)) log.debug(fields, 'request served');
+      else if (reply.statusCode >= 500) log.warn(fields, 'request served');
+      else log.info(fields, 'request served');
+    });
+    done();
+  });
+}
+
+/** The route's pattern, never the path that was asked for. */
+function routeOf(request: FastifyRequest): string {
+  return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
+}
+
+function methodLabel(method: string): string {
+  return ['GET', 'POST', 'HEAD'].includes(method) ? method : 'other';
+}
+
+function isProbe(request: FastifyRequest, reply: FastifyReply): boolean {
+  return request.method === 'GET' && reply.statusCode < 400;
+}

@@ -1,0 +1,55 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { FastifyRequest } from 'fastify';
+
+/** Who sent a request, as TokenReview says. */
+export interface Caller {
+  readonly username: string;
+}
+
+/** What is known of the request that is being served. Its log fields stand in every line that is written on its behalf. */
+export interface RequestScope {
+  readonly requestId: string;
+  readonly clientIp: string;
+  readonly startedAt: number;
+  /** Aborts when the answer is due. */
+  readonly deadline: AbortController;
+  /** Of the deadline. */
+  readonly timer: NodeJS.Timeout;
+  caller?: Caller;
+  /** Outcomes counted for the one line at the end. */
+  counts?: Readonly<Record<string, number>>;
+}
+
+const scopes = new AsyncLocalStorage<RequestScope>();
+const scopeOfRequest = new WeakMap<object, RequestScope>();
+
+export function bindScope(request: FastifyRequest, scope: RequestScope): void {
+  scopeOfRequest.set(request.raw, scope);
+}
+
+/** The scope of a request; every request has one from its first hook on. */
+export function scopeOf(request: Pick<FastifyRequest, 'raw'>): RequestScope {
+  const scope = scopeOfRequest.get(request.raw);
+  if (scope === undefined) throw new Error('the request has no scope');
+  return scope;
+}
+
+export function runInScope(scope: RequestScope, work: () => void): void {
+  scopes.run(scope, work);
+}
+
+/** Milliseconds since the request arrived, rounded as the answers show them. */
+export function processingTimeMs(scope: RequestScope): number {
+  return Math.round(performance.now() - scope.startedAt);
+}
+
+/** The log fields of the request that is being served, if one is. */
+export function scopeFields(): Record<string, unknown> {
+  const scope = scopes.getStore();
+  if (scope === undefined) return {};
+  return {
+    request_id: scope.requestId,
+    client_ip: scope.clientIp,
+    ...(scope.caller ? { caller: scope.caller.username } : {}),
+  };
+}

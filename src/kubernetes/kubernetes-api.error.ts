@@ -1,0 +1,112 @@
+import type { V1Status } from '@kubernetes/client-node';
+
+/** What a failed call means for its caller; the one reading of the API server's answers. */
+export type KubernetesFailure =
+  /** No answer in time, no connection, or 5xx. */
+  | 'unavailable'
+  /** 429: API Priority and Fairness asks to come back later. */
+  | 'overloaded'
+  /** 401: our own credentials are not accepted. */
+  | 'unauthenticated'
+  /** 403 by RBAC: our own permissions do not suffice. */
+  | 'forbidden'
+  /** 403 by a resource quota. */
+  | 'quota-exceeded'
+  /** The namespace does not exist or is being deleted. */
+  | 'namespace-unusable'
+  /** The resource is not served (CRD missing), or does not know a field that we send (CRD too old). */
+  | 'crd-unusable'
+  | 'not-found'
+  | 'already-exists'
+  | 'conflict'
+  /** 410: the resource version is too old to go on from. */
+  | 'expired'
+  /** An admission webhook or policy refused the object. */
+  | 'denied'
+  /** 422, 400, 413: the API server will never take this object. */
+  | 'invalid';
+
+/** What an operator or time can heal: the sender should try again. The others are answers that a retry would repeat. */
+const healable: ReadonlySet<KubernetesFailure> = new Set<KubernetesFailure>([
+  'unavailable',
+  'overloaded',
+  'unauthenticated',
+  'forbidden',
+  'quota-exceeded',
+  'crd-unusable',
+  'conflict',
+]);
+
+/** A call that the API server refused or did not answer. The message is for our log; it never leaves in a body. */
+export class KubernetesApiError extends Error {
+  override readonly name = 'KubernetesApiError';
+
+  constructor(
+    readonly failure: KubernetesFailure,
+    message: string,
+    readonly statusCode?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  get retryable(): boolean {
+    return healable.has(this.failure);
+  }
+}
+
+export function isFailure(error: unknown, failure: KubernetesFailure): boolean {
+  return error instanceof KubernetesApiError && error.failure === failure;
+}
+
+/** Reads an error answer. `Status.reason` and `Status.details` decide; the text only where the server gives nothing else. */
+export function toKubernetesApiError(statusCode: number, body: string): KubernetesApiError {
+  const status = parseStatus(body);
+  const message = status?.message ?? `the API server answered ${statusCode}`;
+  return new KubernetesApiError(classify(statusCode, status, message), message, statusCode);
+}
+
+function parseStatus(body: string): V1Status | undefined {
+  try {
+    const parsed = JSON.parse(body) as V1Status | null;
+    return parsed?.kind === 'Status' ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function classify(code: number, status: V1Status | undefined, message: string): KubernetesFailure {
+  switch (code) {
+    case 400:
+      return message.includes('strict decoding error') ? 'crd-unusable' : deniedOr('invalid', message);
+    case 401:
+      return 'unauthenticated';
+    case 403:
+      return classifyForbidden(status, message);
+    case 404:
+      // Without the kind of an object in it, the path itself is unknown: the CRD is not served.
+      if (status?.details?.kind === 'namespaces') return 'namespace-unusable';
+      return status?.reason === 'NotFound' && status.details?.name ? 'not-found' : 'crd-unusable';
+    case 409:
+      return status?.reason === 'AlreadyExists' ? 'already-exists' : 'conflict';
+    case 410:
+      return 'expired';
+    case 429:
+      return 'overloaded';
+    default:
+      if (code >= 500) return 'unavailable';
+      return deniedOr('invalid', message);
+  }
+}
+
+function classifyForbidden(status: V1Status | undefined, message: string): KubernetesFailure {
+  if (status?.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating')) return 'namespace-unusable';
+  if (message.includes('because it is being terminated')) return 'namespace-unusable';
+  if (message.includes('exceeded quota')) return 'quota-exceeded';
+  return deniedOr('forbidden', message);
+}
+
+/** Admission answers with whatever code its author chose; only its words say that it was admission. */
+function deniedOr(otherwise: KubernetesFailure, message: string): KubernetesFailure {
+  return /admission webhook ".*" denied the request|ValidatingAdmissionPolicy/.test(message) ? 'denied' : otherwise;
+}

@@ -1,0 +1,114 @@
+import { hash } from 'node:crypto';
+import type { Signal } from '../signal/signal';
+import { formatTimestamp } from '../signal/timestamp';
+import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
+import { remediationRequests, requestLabels, type RemediationRequest } from './remediation-request';
+
+/** What the stages decided about a signal. */
+export interface Classification {
+  readonly environment: string;
+  readonly environmentSource: string;
+  readonly priority: string;
+  readonly prioritySource: string;
+}
+
+/** Bytes as JSON. Together with the payload's they keep a request under 256 KiB, whatever arrives. */
+const labelBudget = 32 * 1024;
+const annotationBudget = 48 * 1024;
+const maxValueBytes = 4 * 1024;
+const maxNameLength = 253;
+/** Characters of the payload's JSON text; escaped once more it can double. */
+const maxPayloadLength = 64 * 1024;
+
+/** Builds the request for a signal. `generation` counts the episodes of its incident, from 1. */
+export function buildRemediationRequest(
+  signal: Signal,
+  classification: Classification,
+  place: { readonly namespace: string; readonly generation: number; readonly digits?: 6 | 12 },
+): RemediationRequest {
+  const { resource, links } = signal;
+  const payload = JSON.stringify(signal.payload);
+  return {
+    apiVersion: `${remediationRequests.group}/${remediationRequests.version}`,
+    kind: remediationRequests.kind,
+    metadata: {
+      name: requestName(signal.name, signal.fingerprint, place.generation, place.digits),
+      namespace: place.namespace,
+      labels: {
+        [requestLabels.fingerprint]: fingerprintLabel(signal.fingerprint),
+        [requestLabels.severity]: signal.severity,
+        [requestLabels.environment]: labelValue(classification.environment),
+        [requestLabels.priority]: classification.priority,
+        [requestLabels.source]: signal.source,
+        [requestLabels.managedBy]: 'kubernaut-gateway',
+      },
+    },
+    spec: {
+      alertName: cut(signal.name, maxValueBytes),
+      severity: signal.severity,
+      priority: classification.priority,
+      environment: classification.environment,
+      resource: {
+        kind: resource.kind,
+        name: cut(resource.name, maxNameLength),
+        ...(resource.apiVersion === undefined ? {} : { apiVersion: resource.apiVersion }),
+        ...(signal.namespace === '' ? {} : { namespace: cut(signal.namespace, maxNameLength) }),
+      },
+      fingerprint: signal.fingerprint,
+      metadata: {
+        source: signal.source,
+        ...optional('alertManager', links.externalURL),
+        ...optional('generatorURL', links.generatorURL),
+        ...optional('receiver', links.receiver),
+        ...optional('groupKey', links.groupKey),
+      },
+      signalType: signal.source,
+      firingTime: formatTimestamp(signal.startsAt),
+      receivedTime: formatTimestamp(signal.receivedAt),
+      generation: place.generation,
+      labels: within(labelBudget, signal.labels),
+      annotations: within(annotationBudget, signal.annotations),
+      environmentSource: classification.environmentSource,
+      prioritySource: classification.prioritySource,
+      originalPayload: payload.length <= maxPayloadLength ? payload : mark(payload.slice(0, maxPayloadLength - 64), payload.length),
+      payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
+    },
+  };
+}
+
+function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
+  return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxValueBytes) } as Record<K, string>);
+}
+
+/** The entries that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
+function within(budget: number, entries: ReadonlyMap<string, string>): Record<string, string> {
+  const kept: [string, string][] = [];
+  let used = 0;
+  for (const [key, value] of entries) {
+    const short = cut(value, maxValueBytes);
+    used += jsonBytes(key) + jsonBytes(short) + 2;
+    if (used > budget) {
+      kept.push(['kubernaut.io/omitted', `${entries.size - kept.length} of ${entries.size}`]);
+      break;
+    }
+    kept.push([key, short]);
+  }
+  // Not an object literal: `fromEntries` makes a key `__proto__` an entry like any other.
+  return Object.fromEntries(kept);
+}
+
+/** The text, or its beginning with a mark, so that its JSON has at most `bytes`. */
+function cut(text: string, bytes: number): string {
+  if (text.length * 6 <= bytes || jsonBytes(text) <= bytes) return text;
+  let length = Math.min(text.length, bytes - 64);
+  while (jsonBytes(text.slice(0, length)) > bytes - 64) length = Math.floor(length / 2);
+  return mark(text.slice(0, length), text.length);
+}
+
+function mark(beginning: string, length: number): string {
+  return `${beginning.toWellFormed()}… [cut, ${length} characters]`;
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text));
+}

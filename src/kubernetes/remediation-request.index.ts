@@ -1,0 +1,57 @@
+import type { Clock } from '../clock';
+import type { LogSink } from '../logging/log-sink';
+import type { RequestRef } from '../state/signal-state';
+import { toKnownRequest, type KnownRequest } from './known-request';
+import type { KubernetesApi } from './kubernetes-api';
+import type { RemediationRequest } from './remediation-request';
+import { remediationRequests } from './remediation-request';
+import { requestsPath, type RemediationRequestClient } from './remediation-request.client';
+import { WatchCache } from './watch-cache';
+
+/** All RemediationRequests of the cluster, found by fingerprint. Watched, so that a look-up costs no call. */
+export class RemediationRequestIndex {
+  readonly cache: WatchCache<KnownRequest>;
+  private readonly byFingerprint = new Map<string, Set<KnownRequest>>();
+
+  constructor(
+    api: KubernetesApi,
+    private readonly client: RemediationRequestClient,
+    private readonly clock: Clock,
+    log: LogSink,
+  ) {
+    this.cache = new WatchCache({
+      api,
+      path: `${requestsPath}/${remediationRequests.plural}`,
+      keep: (object, before) => toKnownRequest(object as RemediationRequest, clock.now(), before),
+      log,
+    });
+    this.cache.onChange = (entry, previous) => {
+      if (previous !== undefined) this.remove(previous);
+      if (entry !== undefined) this.add(entry);
+    };
+  }
+
+  /** The requests that carry this fingerprint. Until the watch knows them all, the API server is asked. */
+  async find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
+    if (this.cache.synced) return [...(this.byFingerprint.get(fingerprint) ?? [])];
+    const found = await this.client.listByFingerprint(fingerprint, signal);
+    return found.map((request) => toKnownRequest(request, this.clock.now()));
+  }
+
+  /** The request as last watched; `undefined` if it is not there or not seen yet. */
+  get({ namespace, name }: RequestRef): KnownRequest | undefined {
+    return this.cache.get(namespace, name);
+  }
+
+  private add(entry: KnownRequest): void {
+    const entries = this.byFingerprint.get(entry.fingerprint);
+    if (entries === undefined) this.byFingerprint.set(entry.fingerprint, new Set([entry]));
+    else entries.add(entry);
+  }
+
+  private remove(entry: KnownRequest): void {
+    const entries = this.byFingerprint.get(entry.fingerprint);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.byFingerprint.delete(entry.fingerprint);
+  }
+}

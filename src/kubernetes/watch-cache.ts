@@ -1,0 +1,235 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1ObjectMeta } from '@kubernetes/client-node';
+import { beforeDeadline } from '../deadline';
+import type { LogSink } from '../logging/log-sink';
+import type { KubernetesApi } from './kubernetes-api';
+import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
+
+export interface WatchedObject {
+  readonly metadata?: V1ObjectMeta;
+}
+
+export interface WatchCacheOptions<Entry> {
+  readonly api: KubernetesApi;
+  /** Collection path, e.g. `/api/v1/namespaces`. */
+  readonly path: string;
+  /** Selectors that go with list and watch, e.g. `{fieldSelector: 'metadata.name=x'}`. */
+  readonly selectors?: Readonly<Record<string, string>>;
+  /** What is kept of an object: as little as its readers need. `before` is what was kept of it until now. */
+  readonly keep: (object: WatchedObject, before: Entry | undefined) => Entry;
+  readonly log: LogSink;
+}
+
+interface ListPage {
+  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items: readonly WatchedObject[];
+}
+
+interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: WatchedObject & { readonly code?: number };
+}
+
+const pageSize = 500;
+/** The server ends a watch after this long; a connection that is silent for longer than that is dead. */
+const watchSeconds = 290;
+const silenceMs = (watchSeconds + 30) * 1000;
+const firstBackOffMs = 200;
+const maxBackOffMs = 10_000;
+/** A line is one object: etcd holds 1.5 MiB of it. */
+const maxLineLength = 8 * 1024 * 1024;
+
+/**
+ * A local copy of a collection, kept by list and watch.
+ *
+ * It goes on after every error: a dropped watch from where it was, a 410 by a new list. While it cannot, its readers get
+ * what was last known. Before the first list it knows nothing, and `synced` says so: absence then means nothing.
+ */
+export class WatchCache<Entry> {
+  private entries = new Map<string, Entry>();
+  private resourceVersion = '';
+  private readonly stopping = new AbortController();
+  private readonly firstSync = Promise.withResolvers<void>();
+  private running: Promise<void> | undefined;
+  private lastHeardAt = 0;
+  private failing = false;
+  synced = false;
+
+  constructor(private readonly options: WatchCacheOptions<Entry>) {}
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  get(namespace: string, name: string): Entry | undefined {
+    return this.entries.get(keyOf(namespace, name));
+  }
+
+  values(): IterableIterator<Entry> {
+    return this.entries.values();
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** Milliseconds since the server was last heard of; bookmarks count. */
+  get silentForMs(): number {
+    return performance.now() - this.lastHeardAt;
+  }
+
+  /** Called for every change, `undefined` for what is gone. Set by those who keep an index. */
+  onChange: (entry: Entry | undefined, previous: Entry | undefined) => void = () => undefined;
+
+  /** Resolves after the first list, at once when that is done; rejects when `signal` aborts first. */
+  async whenSynced(signal: AbortSignal): Promise<void> {
+    if (this.synced) return;
+    await beforeDeadline(this.firstSync.promise, signal);
+  }
+
+  private async run(): Promise<void> {
+    let backOff = firstBackOffMs;
+    while (!this.stopping.signal.aborted) {
+      try {
+        if (this.resourceVersion === '') await this.list();
+        await this.watch();
+        backOff = firstBackOffMs;
+        await pause(firstBackOffMs, this.stopping.signal);
+      } catch (error) {
+        if (this.stopping.signal.aborted) return;
+        if (isFailure(error, 'expired')) this.resourceVersion = '';
+        this.report(error);
+        await pause(backOff, this.stopping.signal);
+        backOff = Math.min(2 * backOff, maxBackOffMs);
+      }
+    }
+  }
+
+  private async list(): Promise<void> {
+    const found = new Map<string, Entry>();
+    let page: ListPage;
+    let token: string | undefined;
+    do {
+      const query = { ...this.options.selectors, limit: String(pageSize), ...(token ? { continue: token } : {}) };
+      page = await this.options.api.call('GET', this.url(query), { signal: this.stopping.signal });
+      for (const object of page.items) {
+        const key = keyOfObject(object);
+        found.set(key, this.options.keep(object, this.entries.get(key)));
+      }
+      token = page.metadata.continue;
+    } while (token);
+    const previous = this.entries;
+    this.entries = found;
+    for (const [key, entry] of found) this.onChange(entry, previous.get(key));
+    for (const [key, entry] of previous) if (!found.has(key)) this.onChange(undefined, entry);
+    this.resourceVersion = page.metadata.resourceVersion ?? '';
+    this.synced = true;
+    this.firstSync.resolve();
+    this.heard();
+  }
+
+  private async watch(): Promise<void> {
+    const ended = new AbortController();
+    const signal = AbortSignal.any([this.stopping.signal, ended.signal]);
+    const silence = setTimeout(() => ended.abort(new Error('the watch fell silent')), silenceMs).unref();
+    try {
+      const query = {
+        ...this.options.selectors,
+        watch: 'true',
+        resourceVersion: this.resourceVersion,
+        allowWatchBookmarks: 'true',
+        timeoutSeconds: String(watchSeconds),
+      };
+      const stream = await this.options.api.stream(this.url(query), signal);
+      this.heard();
+      for await (const line of linesOf(stream)) {
+        silence.refresh();
+        this.apply(JSON.parse(line) as WatchEvent);
+        this.heard();
+      }
+    } finally {
+      clearTimeout(silence);
+      ended.abort();
+    }
+  }
+
+  private apply({ type, object }: WatchEvent): void {
+    switch (type) {
+      case 'ADDED':
+      case 'MODIFIED':
+        this.set(object);
+        break;
+      case 'DELETED':
+        this.delete(object);
+        break;
+      case 'BOOKMARK':
+        break;
+      case 'ERROR':
+        throw toKubernetesApiError(object.code ?? 500, JSON.stringify(object));
+    }
+    this.resourceVersion = object.metadata?.resourceVersion ?? this.resourceVersion;
+  }
+
+  private set(object: WatchedObject): void {
+    const key = keyOfObject(object);
+    const previous = this.entries.get(key);
+    const entry = this.options.keep(object, previous);
+    this.entries.set(key, entry);
+    this.onChange(entry, previous);
+  }
+
+  private delete(object: WatchedObject): void {
+    const key = keyOfObject(object);
+    const previous = this.entries.get(key);
+    this.entries.delete(key);
+    this.onChange(undefined, previous);
+  }
+
+  private url(query: Readonly<Record<string, string>>): string {
+    return `${this.options.path}?${new URLSearchParams(query).toString()}`;
+  }
+
+  private heard(): void {
+    this.lastHeardAt = performance.now();
+    if (this.failing) this.options.log.info({ path: this.options.path }, 'watch recovered');
+    this.failing = false;
+  }
+
+  /** Once for each outage: a dependency's state is logged on change. */
+  private report(error: unknown): void {
+    if (this.failing) return;
+    this.failing = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.options.log.warn({ path: this.options.path, reason }, 'watch interrupted');
+  }
+}
+
+/** A jittered pause, so that replicas do not come back all at once; ends early when stopped. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+}
+
+function keyOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+function keyOfObject({ metadata }: WatchedObject): string {
+  return keyOf(metadata?.namespace ?? '', metadata?.name ?? '');
+}
+
+/** Lines end at a line feed alone: JSON may hold the other line separators of Unicode as they are. */
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > maxLineLength) throw new Error('the watch sent a line that never ends');
+    for (const line of lines) if (line !== '') yield line;
+  }
+}

@@ -1,0 +1,192 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../clock';
+import { beforeDeadline } from '../../deadline';
+import { isFailure } from '../../kubernetes/kubernetes-api.error';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
+import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import type { Signal } from '../../signal/signal';
+import type { Claim, Occurrences, RequestRef, SignalState } from '../../state/signal-state';
+import type { Duplicate } from '../signal-outcome';
+import { standingOf, type Standing } from './standing';
+
+/** A firing signal that nothing carries, held by us until it is settled. */
+export interface FreshSignal {
+  readonly signal: Signal;
+  readonly token: string;
+}
+
+/** What became of a claim: the request that carries the signal now, or nothing. */
+export interface Settlement {
+  readonly fresh: FreshSignal;
+  readonly request?: RequestRef;
+  /** Of a request that was found rather than created: what is known of its past. */
+  readonly known?: KnownRequest;
+}
+
+export interface Claimed {
+  readonly duplicates: ReadonlyMap<Signal, Duplicate>;
+  readonly fresh: readonly FreshSignal[];
+  /** Somebody is creating the request for these right now. */
+  readonly pending: readonly Signal[];
+}
+
+/** The watch may lag this far behind a create: a younger entry is believed without looking for its object. */
+const watchLagMs = 2_000;
+const firstPollMs = 25;
+const maxPollMs = 400;
+
+/**
+ * Decides which signals are new: claim, then confirm or release.
+ *
+ * The shared memory says quickly which request carries an incident and who is creating one; the state of that request in
+ * the cluster decides whether it still counts (contract, section 5).
+ */
+export class Deduplication {
+  /** Fingerprints that this process is creating a request for, so that others in it wait instead of polling. */
+  private readonly inFlight = new Map<string, PromiseWithResolvers<void>>();
+
+  constructor(
+    private readonly state: SignalState,
+    private readonly index: RemediationRequestIndex,
+    private readonly client: RemediationRequestClient,
+    private readonly clock: Clock,
+    private readonly cooldownMs: number,
+  ) {}
+
+  get inFlightCount(): number {
+    return this.inFlight.size;
+  }
+
+  /**
+   * Sorts signals of distinct fingerprints. Each `fresh` one must be settled, whatever happens.
+   * @throws StateUnavailableError
+   */
+  async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed> {
+    const claimed = { duplicates: new Map<Signal, Duplicate>(), fresh: [] as FreshSignal[], pending: [] as Signal[] };
+    const stale: { signal: Signal; over: RequestRef }[] = [];
+
+    const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
+    const overs = await Promise.all(claims.map((claim) => this.overRequest(claim, deadline)));
+    for (const [i, signal] of signals.entries()) {
+      const over = overs[i];
+      if (over !== undefined) stale.push({ signal, over });
+      else this.sort(signal, claims[i], claimed);
+    }
+
+    if (stale.length > 0) {
+      // Without an answer they stay open, and the next round hears why; the fresh ones of this round must not be lost.
+      const again = await this.state
+        .claim(stale.map(({ signal, over }) => ({ fingerprint: signal.fingerprint, over })))
+        .catch((): Claim[] => []);
+      for (const [i, { signal }] of stale.entries()) this.sort(signal, again[i], claimed);
+    }
+    return claimed;
+  }
+
+  /** Commits what has a request and gives the others back. One round trip; a failure is harmless, for the object exists. */
+  async settle(settlements: readonly Settlement[]): Promise<(Occurrences | undefined)[]> {
+    const confirmations = settlements.flatMap(({ fresh, request, known }) =>
+      request === undefined
+        ? []
+        : [{ fingerprint: fresh.signal.fingerprint, token: fresh.token, request, ...(known ? { known: seenOf(known) } : {}) }],
+    );
+    const releases = settlements
+      .filter(({ request }) => request === undefined)
+      .map(({ fresh }) => ({ fingerprint: fresh.signal.fingerprint, token: fresh.token }));
+    try {
+      const [confirmed] = await Promise.all([
+        confirmations.length > 0 ? this.state.confirm(confirmations) : [],
+        releases.length > 0 ? this.state.release(releases) : undefined,
+      ]);
+      const byFingerprint = new Map(confirmations.map(({ fingerprint }, i) => [fingerprint, confirmed[i]]));
+      return settlements.map(({ fresh }) => byFingerprint.get(fresh.signal.fingerprint));
+    } catch {
+      return settlements.map(() => undefined);
+    } finally {
+      for (const { fresh } of settlements) {
+        this.inFlight.get(fresh.signal.fingerprint)?.resolve();
+        this.inFlight.delete(fresh.signal.fingerprint);
+      }
+    }
+  }
+
+  /**
+   * Waits until the pending signals are worth claiming again: at once when this process settles them, in growing steps
+   * when another replica must.
+   * @throws DeadlineExceededError
+   */
+  async whenFreed(pending: readonly Signal[], attempt: number, deadline: AbortSignal): Promise<void> {
+    const poll = Math.min(firstPollMs * 2 ** attempt, maxPollMs);
+    const freed = Promise.all(pending.map(({ fingerprint }) => this.inFlight.get(fingerprint)?.promise ?? delay(poll)));
+    await beforeDeadline(freed, deadline);
+  }
+
+  /** How a fresh signal's incident stands in the cluster: the memory may have forgotten what the cluster knows. */
+  async standing(signal: Signal, deadline: AbortSignal): Promise<Standing> {
+    return standingOf(await this.index.find(signal.fingerprint, deadline), this.clock.now(), this.cooldownMs);
+  }
+
+  /** The requests that carry these incidents now, without counting a sighting. */
+  async carriers(signals: readonly Signal[], deadline: AbortSignal): Promise<(RequestRef | undefined)[]> {
+    const standings = await Promise.all(signals.map((signal) => this.standing(signal, deadline)));
+    const unknown = signals.filter((_, i) => standings[i]?.kind === 'open');
+    const entries = unknown.length > 0 ? await this.state.find(unknown.map(({ fingerprint }) => fingerprint)) : [];
+    const remembered = new Map(unknown.map((signal, i) => [signal, entries[i]?.request]));
+    return signals.map((signal, i) => {
+      const standing = standings[i];
+      return standing?.kind === 'carried' ? refOf(standing.request) : remembered.get(signal);
+    });
+  }
+
+  private sort(
+    signal: Signal,
+    claim: Claim | undefined,
+    claimed: { duplicates: Map<Signal, Duplicate>; fresh: FreshSignal[]; pending: Signal[] },
+  ): void {
+    switch (claim?.outcome) {
+      case 'new':
+        this.inFlight.set(signal.fingerprint, Promise.withResolvers());
+        claimed.fresh.push({ signal, token: claim.token });
+        break;
+      case 'pending':
+      case undefined:
+        claimed.pending.push(signal);
+        break;
+      case 'duplicate':
+        claimed.duplicates.set(signal, { ...claim, status: 'duplicate', reason: 'known' });
+        break;
+    }
+  }
+
+  /** The request that a duplicate's entry points to, if that no longer counts: over and cooled down, or deleted. */
+  private async overRequest(claim: Claim, deadline: AbortSignal): Promise<RequestRef | undefined> {
+    if (claim.outcome !== 'duplicate') return undefined;
+    const known = this.index.get(claim.request) ?? (await this.look(claim, deadline));
+    if (known === 'unknown') return undefined;
+    const over = known === 'deleted' || standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
+    return over ? claim.request : undefined;
+  }
+
+  /** Asks the API server for a request that the watch does not show. */
+  private async look(
+    { request, firstSeen, lastSeen }: { readonly request: RequestRef } & Occurrences,
+    deadline: AbortSignal,
+  ): Promise<KnownRequest | 'deleted' | 'unknown'> {
+    if (lastSeen - firstSeen < watchLagMs) return 'unknown';
+    try {
+      return toKnownRequest(await this.client.get(request, deadline), this.clock.now());
+    } catch (error) {
+      // While the API server does not say otherwise, an entry that is younger than its ttl is believed.
+      return isFailure(error, 'not-found') ? 'deleted' : 'unknown';
+    }
+  }
+}
+
+export function refOf({ namespace, name }: KnownRequest): RequestRef {
+  return { namespace, name };
+}
+
+function seenOf({ occurrences, createdAt }: KnownRequest): Pick<Occurrences, 'count' | 'firstSeen'> {
+  return occurrences ?? { count: 1, firstSeen: createdAt };
+}

@@ -1,0 +1,65 @@
+import type { EnvironmentOverrides } from '../../kubernetes/environment-overrides';
+import { isDnsLabel } from '../../kubernetes/kubernetes-names';
+import type { Namespaces } from '../../kubernetes/namespaces';
+import type { Signal } from '../../signal/signal';
+
+export type EnvironmentSource = 'configmap' | 'namespace_label' | 'alert_label' | 'namespace_pattern' | 'default';
+
+export interface Environment {
+  readonly environment: string;
+  /** Which source answered. */
+  readonly environmentSource: EnvironmentSource;
+}
+
+export interface EnvironmentRules {
+  /** Asked in this order; the first that has a valid value answers. */
+  readonly sources: readonly Exclude<EnvironmentSource, 'default'>[];
+  readonly namespaceLabels: readonly string[];
+  readonly namespacePatterns: readonly { readonly pattern: string; readonly environment: string }[];
+  readonly defaultEnvironment: string;
+}
+
+/** The alert label that names an environment. */
+const alertLabel = 'environment';
+
+/** Says in which environment a signal happened, from what is watched: no call, and a change counts at once. */
+export class EnvironmentClassifier {
+  private readonly patterns: readonly { readonly pattern: RegExp; readonly environment: string }[];
+
+  constructor(
+    private readonly rules: EnvironmentRules,
+    private readonly namespaces: Namespaces,
+    private readonly overrides: EnvironmentOverrides,
+  ) {
+    this.patterns = rules.namespacePatterns.map(({ pattern, environment }) => ({ pattern: new RegExp(pattern), environment }));
+  }
+
+  /** Resolves once the sources are known; a source that is not known yet must not be taken for one that says nothing. */
+  async ready(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.namespaces.cache.whenSynced(signal), this.overrides.cache.whenSynced(signal)]);
+  }
+
+  classify(signal: Signal): Environment {
+    for (const source of this.rules.sources) {
+      const environment = this.ask(source, signal)?.trim().toLowerCase();
+      // What cannot be a label value cannot be put on the request; the next source may say something usable.
+      if (environment !== undefined && isDnsLabel(environment)) return { environment, environmentSource: source };
+    }
+    return { environment: this.rules.defaultEnvironment, environmentSource: 'default' };
+  }
+
+  private ask(source: Exclude<EnvironmentSource, 'default'>, signal: Signal): string | undefined {
+    switch (source) {
+      case 'configmap':
+        return this.overrides.environmentOf(signal.namespace);
+      case 'namespace_label':
+        return this.rules.namespaceLabels
+          .map((label) => this.namespaces.label(signal.namespace, label))
+          .find((value) => value !== undefined && value !== '');
+      case 'alert_label':
+        return signal.labels.get(alertLabel);
+      case 'namespace_pattern':
+        return this.patterns.find(({ pattern }) => signal.namespace !== '' && pattern.test(signal.namespace))?.environment;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { Classification } from '../kubernetes/remediation-request.factory';
+import type { Occurrences, RequestRef } from '../state/signal-state';
+
+/** Why a firing signal is a duplicate. */
+export type DuplicateReason =
+  /** The shared memory points to a request that is live, or cooling down. */
+  | 'known'
+  /** The memory did not know, the cluster has a live request. */
+  | 'live_request'
+  /** The request is over, but not for longer than the cooldown. */
+  | 'cooling_down'
+  /** Another replica created it at this very moment: the API server arbitrated. */
+  | 'already_exists'
+  /** The same incident stands more than once in this webhook. */
+  | 'same_webhook';
+
+/** Why a signal is refused for good. */
+export type RejectionReason = 'invalid' | 'invalid_object' | 'denied' | 'namespace_terminating';
+
+/** Why a signal could not be taken now. A retry can heal each of these. */
+export type FailureReason =
+  | 'kubernetes_unavailable'
+  | 'kubernetes_overloaded'
+  | 'kubernetes_unauthenticated'
+  | 'kubernetes_forbidden'
+  | 'kubernetes_conflict'
+  | 'quota_exceeded'
+  | 'crd_unusable'
+  | 'fallback_namespace_missing'
+  | 'state_unavailable'
+  | 'deadline_exceeded'
+  | 'internal_error';
+
+export interface Created extends Classification, Occurrences {
+  readonly status: 'created';
+  readonly fingerprint: string;
+  readonly request: RequestRef;
+  readonly reason: 'new' | 'next_generation';
+}
+
+export interface Duplicate extends Occurrences {
+  readonly status: 'duplicate';
+  readonly fingerprint: string;
+  readonly request: RequestRef;
+  readonly reason: DuplicateReason;
+}
+
+export interface Resolved {
+  readonly status: 'resolved';
+  readonly fingerprint: string;
+  /** The request that the incident has, if one is known. */
+  readonly request?: RequestRef;
+  readonly reason: 'resolved' | 'still_firing' | 'no_request';
+}
+
+/** A signal that only says that its sender is alive. */
+export interface Heartbeat {
+  readonly status: 'heartbeat';
+  readonly fingerprint: string;
+  readonly reason: 'heartbeat';
+}
+
+export interface Rejected {
+  readonly status: 'rejected';
+  readonly fingerprint?: string;
+  readonly reason: RejectionReason;
+  /** Safe to show the sender. */
+  readonly summary: string;
+  readonly details: readonly string[];
+}
+
+export interface Failed {
+  readonly status: 'failed';
+  readonly fingerprint: string;
+  readonly reason: FailureReason;
+  /** For our log; it never leaves in a body. */
+  readonly cause: string;
+}
+
+/** What became of one signal. Exactly one of these, whatever happened. */
+export type SignalOutcome = Created | Duplicate | Resolved | Heartbeat | Rejected | Failed;

@@ -1,0 +1,46 @@
+import { hash } from 'node:crypto';
+import type { Target } from './target-resource';
+
+export interface IdentityRules {
+  /** Tells clusters apart that share one gateway; empty for one cluster. */
+  readonly cluster: string;
+  /** Labels that always join the identity. */
+  readonly identityLabels: readonly string[];
+  /** Labels that only say which replica of the sender spoke; they never count. */
+  readonly replicaLabels: ReadonlySet<string>;
+}
+
+/**
+ * The identity of an incident: SHA-256, lower-case hex, of the JSON text of
+ * `["v1", cluster, name, namespace, kind, resource]`.
+ *
+ * A JSON array cannot be read two ways, whatever the values hold. Without a target object of its own, all labels but
+ * those of replicas and the severity follow as sorted pairs, so that `HTTPErrors{service=a}` and `{service=b}` are two
+ * incidents. Configured identity labels follow in the same manner for every signal (contract, section 4).
+ *
+ * Changing anything here makes every known incident a new one: the golden vectors in the spec stand guard.
+ */
+export function fingerprint(
+  name: string,
+  target: Target,
+  labels: ReadonlyMap<string, string>,
+  rules: IdentityRules,
+): string {
+  const identity: unknown[] = ['v1', rules.cluster, name, target.namespace, target.resource.kind, target.resource.name];
+  if (!target.specific) {
+    identity.push(sorted([...labels].filter(([label]) => label !== 'severity' && !rules.replicaLabels.has(label))));
+  } else if (rules.identityLabels.length > 0) {
+    identity.push(sorted(rules.identityLabels.flatMap((label) => pairOf(labels, label))));
+  }
+  return hash('sha256', JSON.stringify(identity), 'hex');
+}
+
+function pairOf(labels: ReadonlyMap<string, string>, label: string): [string, string][] {
+  const value = labels.get(label);
+  return value === undefined ? [] : [[label, value]];
+}
+
+/** By UTF-16 code units of the name: the same on every machine, unlike a locale's order. */
+function sorted(pairs: [string, string][]): [string, string][] {
+  return pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}

@@ -1,0 +1,108 @@
+/** The Kubernetes object that a signal is about. */
+export interface TargetResource {
+  readonly kind: string;
+  readonly name: string;
+  readonly apiVersion?: string;
+}
+
+export interface Target {
+  readonly resource: TargetResource;
+  /** Empty for a target without a namespace. */
+  readonly namespace: string;
+  /**
+   * Whether the labels name an object of their own. If not (`Unknown`, or the namespace alone), the object does not tell
+   * incidents apart, and the other labels must.
+   */
+  readonly specific: boolean;
+}
+
+interface WorkloadLabel {
+  readonly label: string;
+  readonly kind: string;
+  readonly apiVersion: string;
+}
+
+/** Labels that name the target, the most specific first. */
+const workloadLabels: readonly WorkloadLabel[] = [
+  { label: 'horizontalpodautoscaler', kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2' },
+  { label: 'poddisruptionbudget', kind: 'PodDisruptionBudget', apiVersion: 'policy/v1' },
+  { label: 'persistentvolumeclaim', kind: 'PersistentVolumeClaim', apiVersion: 'v1' },
+  { label: 'cronjob', kind: 'CronJob', apiVersion: 'batch/v1' },
+  { label: 'job_name', kind: 'Job', apiVersion: 'batch/v1' },
+  { label: 'deployment', kind: 'Deployment', apiVersion: 'apps/v1' },
+  { label: 'statefulset', kind: 'StatefulSet', apiVersion: 'apps/v1' },
+  { label: 'daemonset', kind: 'DaemonSet', apiVersion: 'apps/v1' },
+  { label: 'replicaset', kind: 'ReplicaSet', apiVersion: 'apps/v1' },
+  { label: 'pod', kind: 'Pod', apiVersion: 'v1' },
+];
+
+const unknownResource: TargetResource = { kind: 'Unknown', name: 'unknown' };
+
+/** What is scraped to learn about other things, by the names that it is deployed under. */
+const exporterName = /(^|-)(kube-state-metrics|node-exporter|prometheus|alertmanager|grafana)(-|$)/;
+const stateMetricsName = /(^|-)kube-state-metrics(-|$)/;
+
+/**
+ * Finds the object that an alert is about.
+ *
+ * Prometheus adds the labels of what it scraped to those of the metric, so `pod` and `namespace` may be the exporter's.
+ * Where both exist, the metric's own is called `exported_<label>` and is read first; an exporter's pod is never a target
+ * (contract, section 4).
+ */
+export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace: string): Target {
+  const exporter = exporterOf(labels);
+  const namespace = own(labels, 'namespace');
+
+  for (const { label, kind, apiVersion } of workloadLabels) {
+    const name = label === 'pod' && exporter !== undefined ? own(labels, 'pod', 'exported') : own(labels, label);
+    if (name !== undefined) {
+      return { resource: { kind, name, apiVersion }, namespace: namespace ?? defaultNamespace, specific: true };
+    }
+  }
+
+  const scope = namespaceOfScope(labels, exporter, namespace);
+  const node = own(labels, 'node');
+  if (node !== undefined) {
+    // Without an object of its own, an exporter's namespace says where the exporter runs, not what is wrong.
+    const aboutNamespace = exporter === undefined ? namespace : own(labels, 'namespace', 'exported');
+    return { resource: { kind: 'Node', name: node, apiVersion: 'v1' }, namespace: aboutNamespace ?? '', specific: true };
+  }
+  if (scope !== undefined) {
+    return { resource: { kind: 'Namespace', name: scope, apiVersion: 'v1' }, namespace: scope, specific: false };
+  }
+  return { resource: unknownResource, namespace: '', specific: false };
+}
+
+/** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */
+function own(labels: ReadonlyMap<string, string>, label: string, only?: 'exported'): string | undefined {
+  const exported = labels.get(`exported_${label}`);
+  if (exported !== undefined && exported !== '') return exported;
+  return only === undefined ? labels.get(label) || undefined : undefined;
+}
+
+/**
+ * The name of the exporter whose pod the label `pod` names, if it does.
+ *
+ * `job` or `container` alone prove nothing: kube-state-metrics keeps the pod of the metric and adds its own job. So the
+ * pod itself is called like an exporter, or it is named after a scraped service that is one by another label.
+ */
+function exporterOf(labels: ReadonlyMap<string, string>): string | undefined {
+  const pod = labels.get('pod');
+  if (pod === undefined || pod === '') return undefined;
+  if (exporterName.test(pod)) return pod;
+  const service = labels.get('service');
+  if (service === undefined || service === '' || !pod.startsWith(`${service}-`)) return undefined;
+  return ['container', 'job', 'app', 'app_kubernetes_io_name', 'service']
+    .map((label) => labels.get(label))
+    .find((value) => value !== undefined && exporterName.test(value));
+}
+
+/** The namespace as a target: kube-state-metrics reports on namespaces other than its own, other exporters do not. */
+function namespaceOfScope(
+  labels: ReadonlyMap<string, string>,
+  exporter: string | undefined,
+  namespace: string | undefined,
+): string | undefined {
+  if (exporter === undefined || stateMetricsName.test(exporter)) return namespace;
+  return own(labels, 'namespace', 'exported');
+}
