@@ -4,3 +4,6 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
+
+/** Where the modules get the clock. */
+export const CLOCK = Symbol('Clock');

@@ -36,8 +36,8 @@ export function problem(kind: ProblemKind, detail: string, details?: Readonly<Re
 }
 
 export function retryAfterOf(kind: ProblemKind): number | undefined {
-  const entry: { retryAfterSeconds?: number } = problemCatalogue[kind];
-  return entry.retryAfterSeconds;
+  const entry = problemCatalogue[kind];
+  return 'retryAfterSeconds' in entry ? entry.retryAfterSeconds : undefined;
 }
 
 export interface ProblemErrorOptions extends ErrorOptions {

@@ -10,7 +10,12 @@ const saneRequestId = /^[\x21-\x7e]{1,128}$/;
 const headerOfId = 'x-request-id';
 
 /** Gives every request its scope at the very start, and one line and its metrics at the end. */
-export function followRequests(fastify: FastifyInstance, log: LogSink, metrics: GatewayMetrics): void {
+export function followRequests(
+  fastify: FastifyInstance,
+  log: LogSink,
+  metrics: GatewayMetrics,
+  service: { readonly isDraining: boolean },
+): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
@@ -19,6 +24,8 @@ export function followRequests(fastify: FastifyInstance, log: LogSink, metrics: 
     const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline, timer };
     bindScope(request, scope);
     reply.header(headerOfId, requestId);
+    // Senders keep connections for minutes: they must come back on one to another replica.
+    if (service.isDraining) reply.header('connection', 'close');
     runInScope(scope, done);
   });
 

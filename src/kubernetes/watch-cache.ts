@@ -52,8 +52,10 @@ export class WatchCache<Entry> {
   private readonly firstSync = Promise.withResolvers<void>();
   private running: Promise<void> | undefined;
   private lastHeardAt = 0;
-  private failing = false;
+  /** Whether the first list has been read. */
   synced = false;
+  /** Whether the last attempt to list or watch failed. */
+  failing = false;
 
   constructor(private readonly options: WatchCacheOptions<Entry>) {}
 

@@ -5,3 +5,6 @@ export interface LogSink {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
+
+/** Where the modules get the log. */
+export const LOG = Symbol('LogSink');

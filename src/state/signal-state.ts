@@ -4,6 +4,10 @@ export interface RequestRef {
   readonly name: string;
 }
 
+export function isSameRequest(a: RequestRef, b: RequestRef): boolean {
+  return a.namespace === b.namespace && a.name === b.name;
+}
+
 export interface ClaimRequest {
   readonly fingerprint: string;
   /**
@@ -20,6 +24,9 @@ export interface Occurrences {
   readonly lastSeen: number;
 }
 
+/** What is remembered of a fingerprint once its object exists. */
+export type Entry = { readonly request: RequestRef } & Occurrences;
+
 /**
  * The answer to a claim.
  * - `new`: the caller holds the fingerprint until its lease ends and must `confirm` or `release` it with this token.
@@ -28,7 +35,7 @@ export interface Occurrences {
  */
 export type Claim =
   | { readonly outcome: 'new'; readonly fingerprint: string; readonly token: string }
-  | ({ readonly outcome: 'duplicate'; readonly fingerprint: string; readonly request: RequestRef } & Occurrences)
+  | ({ readonly outcome: 'duplicate'; readonly fingerprint: string } & Entry)
   | { readonly outcome: 'pending'; readonly fingerprint: string; readonly leaseMs: number };
 
 export interface Confirmation {
@@ -59,15 +66,18 @@ export interface SignalState {
   /**
    * Commits an entry after its object exists. Answers the occurrences that now stand. A claim whose lease lapsed is
    * still confirmed while nobody else took the fingerprint; if somebody did, their claim or entry stays as it is and
-   * the answer is `undefined`.
+   * the answer is `undefined`. Confirming again with the same token counts nothing.
    */
   confirm(confirmations: readonly Confirmation[]): Promise<(Occurrences | undefined)[]>;
 
-  /** Gives claims back after a failure, so that the next sender need not wait for the lease. Never touches another's claim. */
+  /**
+   * Gives claims back after a failure, so that the next sender need not wait for the lease. Touches neither another's
+   * claim nor what is confirmed.
+   */
   release(releases: readonly Release[]): Promise<void>;
 
   /** Entries for these fingerprints without counting a sighting; `undefined` where there is none or it is only claimed. */
-  find(fingerprints: readonly string[]): Promise<(({ readonly request: RequestRef } & Occurrences) | undefined)[]>;
+  find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]>;
 }
 
 /** The shared memory cannot be reached. A retry can heal it. */

@@ -5,6 +5,8 @@ import { findTarget } from '../../signal/target-resource';
 import { parseTimestamp } from '../../signal/timestamp';
 import type { AlertDto, AlertmanagerWebhookDto } from './alertmanager-webhook.dto';
 
+export const SIGNAL_RULES = Symbol('SignalRules');
+
 /** What configuration says about reading signals. */
 export interface SignalRules extends IdentityRules {
   readonly defaultNamespace: string;
@@ -21,7 +23,7 @@ export function* toSignals(
   receivedAt: number,
 ): Generator<Signal | InvalidSignal> {
   const { externalURL, receiver, groupKey } = webhook;
-  const shared = present({ externalURL, receiver, groupKey });
+  const shared = present({ externalURL: textOf(externalURL), receiver: textOf(receiver), groupKey: textOf(groupKey) });
   for (const alert of webhook.alerts) yield toSignal(alert, shared, rules, receivedAt);
 }
 

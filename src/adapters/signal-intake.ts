@@ -1,0 +1,36 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { retryAfterOf } from '../http/problem';
+import { processingTimeMs, scopeOf } from '../http/request-scope';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import type { SignalProcessor } from '../processing/signal-processor';
+import type { InvalidSignal, Signal, SignalSource } from '../signal/signal';
+import { countsOf, toResponse } from './signal-response';
+
+/** Where every source hands its signals in, and gets the answer for its sender. */
+export class SignalIntake {
+  constructor(
+    private readonly processor: SignalProcessor,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {}
+
+  async take(signals: Iterable<Signal | InvalidSignal>, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+    const scope = scopeOf(request);
+    const outcomes = await this.processor.processAll(signals, scope.deadline.signal);
+    scope.counts = countsOf(outcomes);
+    const { status, body } = toResponse(outcomes, processingTimeMs(scope));
+    void reply.status(status);
+    if (status === 503) void reply.header('retry-after', String(retryAfterOf('unavailable')));
+    if (status < 400) return body;
+    void reply.header('content-type', 'application/problem+json; charset=utf-8');
+    return { ...body, request_id: scope.requestId };
+  }
+
+  /** Notes what the sender says it left out: alerts that nobody here will ever see. */
+  noteTruncated(source: SignalSource, count: unknown): void {
+    if (typeof count !== 'number' || !(count > 0)) return;
+    this.metrics.signalsTruncated.inc({ source }, count);
+    this.log.error({ source, truncated: count }, 'the sender left out alerts: raise max_alerts or split the group');
+  }
+}

@@ -1,0 +1,74 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { APP_GUARD, Reflector } from '@nestjs/core';
+import { getOptionsToken, getStorageToken, type ThrottlerModuleOptions, type ThrottlerStorage } from '@nestjs/throttler';
+import { LoggerModule } from 'nestjs-pino';
+import type { Logger } from 'pino';
+import { AdaptersModule } from './adapters/adapters.module';
+import { AuthModule } from './auth/auth.module';
+import { TokenReviewGuard } from './auth/token-review.guard';
+import { CLOCK, systemClock } from './clock';
+import { GatewayConfig } from './config/gateway-config';
+import { HealthModule } from './health/health.module';
+import { KubernetesModule } from './kubernetes/kubernetes.module';
+import { LOG, type LogSink } from './logging/log-sink';
+import { GatewayMetrics } from './metrics/gateway-metrics';
+import { MetricsModule } from './metrics/metrics.module';
+import { CallerThrottlerGuard } from './rate-limit/caller-throttler.guard';
+import { RateLimitModule } from './rate-limit/rate-limit.module';
+import { StateModule } from './state/state.module';
+
+/** What every module may ask for. */
+@Global()
+@Module({})
+class CoreModule {
+  static forRoot(config: GatewayConfig, log: LogSink): DynamicModule {
+    return {
+      module: CoreModule,
+      providers: [
+        { provide: GatewayConfig, useValue: config },
+        { provide: CLOCK, useValue: systemClock },
+        { provide: LOG, useValue: log },
+      ],
+      exports: [GatewayConfig, CLOCK, LOG],
+    };
+  }
+}
+
+/**
+ * The whole gateway. A request passes, in this order: the hooks of `gateway.ts` (scope, address, authentication), the body
+ * parser, the guards below from top to bottom, the envelope pipe of its controller, and on any error the one filter.
+ */
+@Module({})
+export class AppModule {
+  static forRoot(config: GatewayConfig, logger: Logger, kubernetesServer?: string): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        // Nest's own lines go to the gateway's log; requests are logged by one hook, not by a middleware for each.
+        LoggerModule.forRoot({ pinoHttp: { logger }, forRoutes: [] }),
+        CoreModule.forRoot(config, logger),
+        MetricsModule,
+        KubernetesModule.forRoot(kubernetesServer),
+        StateModule,
+        AuthModule,
+        RateLimitModule,
+        AdaptersModule.forRoot(config),
+        HealthModule.forRoot(config),
+      ],
+      providers: [
+        { provide: APP_GUARD, useClass: TokenReviewGuard },
+        {
+          provide: APP_GUARD,
+          inject: [getOptionsToken(), getStorageToken(), Reflector, GatewayMetrics, LOG],
+          useFactory: (
+            options: ThrottlerModuleOptions,
+            storage: ThrottlerStorage,
+            reflector: Reflector,
+            metrics: GatewayMetrics,
+            log: LogSink,
+          ) => new CallerThrottlerGuard(options, storage, reflector, metrics, log),
+        },
+      ],
+    };
+  }
+}

@@ -1,0 +1,67 @@
+import { normalizeIp } from '@nestjs/throttler';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError } from '../http/problem';
+import { scopeOf, type Caller } from '../http/request-scope';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import type { TokenBuckets } from '../rate-limit/token-buckets';
+import type { AddressMeter, Authenticator } from './authenticator';
+
+/** What a refused caller may still send before we hang up instead of reading it. */
+const drainedBytes = 64 * 1024;
+
+/**
+ * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes and paths that do not
+ * exist need no token.
+ */
+export function authenticateRequests(
+  fastify: FastifyInstance,
+  authenticator: Authenticator,
+  addresses: TokenBuckets,
+  metrics: GatewayMetrics,
+  log: LogSink,
+): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.is404 || (request.routeOptions.config as { public?: boolean }).public === true) {
+      done();
+      return;
+    }
+    const accept = (caller: Caller) => {
+      scopeOf(request).caller = caller;
+      done();
+    };
+    const refuse = (error: unknown) => {
+      hangUpOnLongBodies(request, reply);
+      done(error as Error);
+    };
+    try {
+      const caller = authenticator.authenticate(request.headers.authorization, meterFor(request));
+      if (caller instanceof Promise) caller.then(accept, refuse);
+      else accept(caller);
+    } catch (error) {
+      refuse(error);
+    }
+  });
+
+  function meterFor(request: FastifyRequest): AddressMeter {
+    const key = normalizeIp(request.ip);
+    return {
+      charge() {
+        const waitMs = addresses.take(key);
+        if (waitMs === 0) return;
+        metrics.rateLimited.inc({ kind: 'address' });
+        log.warn({ client_ip: request.ip }, 'rate limit exceeded');
+        throw new ProblemError('rate-limited', 'Too many requests of this address without an accepted token', {
+          retryAfterSeconds: Math.ceil(waitMs / 1000),
+        });
+      },
+      giveBack: () => addresses.giveBack(key),
+    };
+  }
+}
+
+/** Node reads the rest of a body so that the connection can be used again; a long one is not worth that. */
+function hangUpOnLongBodies(request: FastifyRequest, reply: FastifyReply): void {
+  const length = request.headers['content-length'];
+  if (request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > drainedBytes) reply.header('connection', 'close');
+}

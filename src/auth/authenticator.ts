@@ -1,0 +1,168 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
+import type { Clock } from '../clock';
+import { ProblemError } from '../http/problem';
+import type { Caller } from '../http/request-scope';
+import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+
+export interface AuthenticatorOptions {
+  /** The token must be meant for one of these. */
+  readonly audiences: readonly string[];
+  readonly tokenCacheTtlMs: number;
+  readonly failureCacheTtlMs: number;
+  readonly maxReviewsInFlight: number;
+}
+
+/** Charges an address for what it costs before it is known; the charge is given back when the token proves good. */
+export interface AddressMeter {
+  /** @throws ProblemError when the address has used up its limit */
+  charge(): void;
+  giveBack(): void;
+}
+
+const maxTokenLength = 16 * 1024;
+const maxCached = 10_000;
+/** Reviews that wait for one in flight to end; beyond it we are overloaded. */
+const maxWaiting = 256;
+/** One review, tried twice, stays inside the five seconds of a request. */
+const reviewTimeoutMs = 2_000;
+const bearer = /^Bearer +([\x21-\x7e]+) *$/i;
+
+/**
+ * What in `status.error` says that the API server could not find out, rather than that the token is bad. It names a
+ * reason for every token that it refuses ("invalid bearer token", "token has expired"), so the member alone says nothing.
+ */
+const couldNotTell =
+  /deadline exceeded|timed? ?out|connection refused|connection reset|no such host|not initialized|unavailable|internal error|too many requests|etcdserver|\bEOF\b|TLS handshake/i;
+
+/**
+ * Finds out who sends a request, by TokenReview.
+ *
+ * Answers are cached, good and bad ones apart, so that bad tokens cannot push out good ones. A review that failed says
+ * nothing about the token: it is 503 and never cached (contract, section 3).
+ */
+export class Authenticator {
+  private readonly secret = randomBytes(32);
+  private readonly accepted: LRUCache<string, Caller>;
+  private readonly refused: LRUCache<string, string>;
+  private readonly inFlight = new Map<string, Promise<Caller>>();
+  private readonly limit;
+
+  constructor(
+    private readonly reviews: TokenReviewClient,
+    private readonly options: AuthenticatorOptions,
+    private readonly clock: Clock,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {
+    this.accepted = new LRUCache({ max: maxCached, ttl: Math.max(1, options.tokenCacheTtlMs) });
+    this.refused = new LRUCache({ max: maxCached, ttl: Math.max(1, options.failureCacheTtlMs) });
+    this.limit = pLimit(options.maxReviewsInFlight);
+  }
+
+  get sizes(): { readonly accepted: number; readonly refused: number } {
+    return { accepted: this.accepted.size, refused: this.refused.size };
+  }
+
+  /**
+   * The caller that the `Authorization` header speaks for; at once when it is already known.
+   * @throws ProblemError `unauthenticated`, `rate-limited`, or `authentication-unavailable` when it could not be found out
+   */
+  authenticate(authorization: string | undefined, address: AddressMeter): Caller | Promise<Caller> {
+    const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1];
+    if (token === undefined || token.length > maxTokenLength) {
+      address.charge();
+      throw this.refuse(authorization === undefined ? 'no bearer token' : 'malformed Authorization header');
+    }
+    const key = this.keyOf(token);
+    const known = this.accepted.get(key);
+    if (known !== undefined) {
+      this.metrics.authentication.inc({ result: 'cached' });
+      return known;
+    }
+    const running = this.inFlight.get(key);
+    if (running !== undefined) return running;
+
+    address.charge();
+    const refusal = this.refused.get(key);
+    if (refusal !== undefined) throw this.refuse(refusal);
+
+    const review = this.review(token, key, address).finally(() => this.inFlight.delete(key));
+    this.inFlight.set(key, review);
+    return review;
+  }
+
+  private async review(token: string, key: string, address: AddressMeter): Promise<Caller> {
+    const answer = await this.ask(token).catch((error: unknown) => {
+      // What is not the token's fault must not use up the sender's limit: it comes back with the same token.
+      address.giveBack();
+      throw this.unavailable(error instanceof Error ? error.message : String(error));
+    });
+    if (!answer.authenticated || answer.username === undefined) {
+      if (answer.error !== undefined && couldNotTell.test(answer.error)) {
+        address.giveBack();
+        throw this.unavailable(answer.error);
+      }
+      return this.remember(key, 'the API server does not accept the token');
+    }
+    if (!answer.audiences.some((audience) => this.options.audiences.includes(audience))) {
+      return this.remember(key, `the token is not meant for ${this.options.audiences.join(' or ')}`);
+    }
+    address.giveBack();
+    const caller: Caller = { username: answer.username };
+    this.accepted.set(key, caller, { ttl: this.lifeOf(token) });
+    this.metrics.authentication.inc({ result: 'accepted' });
+    return caller;
+  }
+
+  private async ask(token: string): Promise<TokenReview> {
+    if (this.limit.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
+    const review = () => this.reviews.review(token, this.options.audiences, AbortSignal.timeout(reviewTimeoutMs));
+    return this.limit(() => review().catch(review));
+  }
+
+  private remember(key: string, reason: string): never {
+    this.refused.set(key, reason);
+    throw this.refuse(reason);
+  }
+
+  private refuse(reason: string): ProblemError {
+    this.metrics.authentication.inc({ result: 'refused' });
+    this.log.warn({ reason }, 'authentication failed');
+    const detail = `Authentication failed: ${reason}. Send 'Authorization: Bearer <token>' with a token for the audience '${this.options.audiences.join("' or '")}'`;
+    return new ProblemError('unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } });
+  }
+
+  private unavailable(reason: string): ProblemError {
+    this.metrics.authentication.inc({ result: 'error' });
+    this.log.error({ reason }, 'authentication failed: token review unavailable');
+    return new ProblemError('authentication-unavailable', 'The token could not be checked now, send the request again');
+  }
+
+  /** A token that says when it expires is not believed for longer. At least a millisecond, for 0 would mean for ever. */
+  private lifeOf(token: string): number {
+    const expiresAt = expiryOf(token);
+    const left = expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - this.clock.now();
+    return Math.max(1, Math.min(this.options.tokenCacheTtlMs, left));
+  }
+
+  /** Tokens are not kept: a memory dump shows digests under a key that dies with the process. */
+  private keyOf(token: string): string {
+    return createHmac('sha256', this.secret).update(`${token} ${this.options.audiences.join(' ')}`).digest('base64');
+  }
+}
+
+/** `exp` of a JSON Web Token in milliseconds, for what can be read; nothing is believed of it but that it ends. */
+function expiryOf(token: string): number | undefined {
+  const claims = token.split('.')[1];
+  if (claims === undefined) return undefined;
+  try {
+    const { exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { exp?: unknown };
+    return typeof exp === 'number' ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { loadConfig } from '../config/load-config';
+import { version } from '../version';
+import { runStandalone } from './standalone';
+import { serveCluster } from './serve';
+
+const usage = `kubernaut-gateway ${version}
+
+  kubernaut-gateway [--config FILE]                 serves a cluster: kubeconfig or in-cluster, Redis
+  kubernaut-gateway standalone [--config FILE] [--listen 127.0.0.1:8080] [--api-listen 127.0.0.1:8001]
+                               [--data DIR] [--token TOKEN]
+                                                    for trying and testing: nothing else is needed
+  kubernaut-gateway validate-config [--config FILE] checks the configuration, environment included
+  kubernaut-gateway --help | --version
+
+Every setting: docs/configuration.md`;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Runs a command line. Rejects with what to tell the person who typed it. */
+export async function run(args: readonly string[], env: Environment): Promise<void> {
+  const [first, ...rest] = args;
+  switch (first) {
+    case 'standalone': {
+      const { config, ...flags } = flagsOf(rest, ['config', 'listen', 'api-listen', 'data', 'token']);
+      await runStandalone({ file: config, listen: flags.listen, apiListen: flags['api-listen'], data: flags.data, token: flags.token, env });
+      return;
+    }
+    case 'validate-config': {
+      loadConfig({ ...fileOption(flagsOf(rest, ['config']).config), env });
+      process.stdout.write('the configuration is valid\n');
+      return;
+    }
+    case '--help':
+    case 'help':
+      process.stdout.write(`${usage}\n`);
+      return;
+    case '--version':
+      process.stdout.write(`${version}\n`);
+      return;
+    default: {
+      if (first !== undefined && !first.startsWith('-')) throw new Error(`there is no command "${first}"\n\n${usage}`);
+      await serveCluster(loadConfig({ ...fileOption(flagsOf(args, ['config']).config), env }));
+    }
+  }
+}
+
+export function fileOption(file: string | undefined): { file?: string } {
+  return file === undefined ? {} : { file };
+}
+
+function flagsOf<N extends string>(args: readonly string[], names: readonly N[]): Partial<Record<N, string>> {
+  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }])) as ParseArgsConfig['options'];
+  try {
+    return parseArgs({ args: [...args], options: options ?? {} }).values as Partial<Record<N, string>>;
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, { cause: error });
+  }
+}

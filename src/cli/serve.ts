@@ -1,0 +1,55 @@
+import type { Logger } from 'pino';
+import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
+import type { GatewayConfig } from '../config/gateway-config';
+import { startGateway, type Gateway } from '../gateway';
+import { scopeFields } from '../http/request-scope';
+import { createLogger } from '../logging/gateway-logger';
+
+/** Serves the cluster that the configuration names, until told to stop. */
+export async function serveCluster(config: GatewayConfig): Promise<void> {
+  const logger = startLog(config);
+  const gateway = await startGateway({ config, logger });
+  announce(gateway);
+  stopOnSignal(config, logger, () => gateway.close());
+}
+
+/** The log, with the effective configuration as its first line. */
+export function startLog(config: GatewayConfig): Logger {
+  const logger = createLogger(config.logging, scopeFields);
+  logger.info({ config: effectiveConfig(config) }, 'effective configuration');
+  for (const key of reservedKeysInUse(config)) logger.warn({ key }, 'this setting has no effect in this version');
+  return logger;
+}
+
+/** The addresses in use, a line each, on standard error: what scripts wait for. */
+export function announce({ url, metricsUrl }: Gateway): void {
+  process.stderr.write(`gateway listening on ${url}\n`);
+  if (metricsUrl !== undefined) process.stderr.write(`metrics listening on ${metricsUrl}\n`);
+}
+
+/** Stops on SIGTERM and SIGINT, within the grace period; a second signal ends it at once. */
+export function stopOnSignal(config: GatewayConfig, logger: Logger, close: () => Promise<void>): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ signal }, 'shutting down');
+    const late = setTimeout(() => {
+      logger.error({}, 'the grace period is over: not everything has ended');
+      logger.flush(() => process.exit(1));
+    }, config.server.gracefulShutdownTimeout);
+    close().then(
+      () => {
+        clearTimeout(late);
+        logger.info({}, 'stopped');
+        logger.flush(() => process.exit(0));
+      },
+      (error: unknown) => {
+        logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'shutdown failed');
+        logger.flush(() => process.exit(1));
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

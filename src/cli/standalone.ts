@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../config/load-config';
+import { startStandalone, type Standalone } from '../standalone/standalone';
+import { announce, startLog, stopOnSignal } from './serve';
+
+export interface StandaloneFlags {
+  readonly file: string | undefined;
+  readonly listen: string | undefined;
+  readonly apiListen: string | undefined;
+  readonly data: string | undefined;
+  readonly token: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs the gateway with everything that it needs in one process, until told to stop. */
+export async function runStandalone(flags: StandaloneFlags): Promise<void> {
+  const listen = flags.listen ?? flags.env.GATEWAY_LISTEN_ADDR;
+  // Whoever asks for a free port runs several of these: the other two ports must not collide either.
+  const anyPort = listen?.endsWith(':0') === true;
+  const config = loadConfig({
+    ...(flags.file === undefined ? {} : { file: flags.file }),
+    env: flags.listen === undefined ? flags.env : { ...flags.env, GATEWAY_LISTEN_ADDR: flags.listen },
+    defaults: {
+      server: { listen_addr: '127.0.0.1:8080', shutdown_delay: '0s' },
+      metrics: { listen_addr: anyPort ? '127.0.0.1:0' : '127.0.0.1:9090' },
+      redis: { addr: '' },
+      logging: { format: 'text' },
+    },
+  });
+  const logger = startLog(config);
+  const standalone = await startStandalone({
+    config,
+    logger,
+    apiListen: flags.apiListen ?? (anyPort ? '127.0.0.1:0' : '127.0.0.1:8001'),
+    dataDir: flags.data ?? mkdtempSync(join(tmpdir(), 'kubernaut-gateway-')),
+    token: flags.token ?? randomBytes(24).toString('base64url'),
+  });
+  announce(standalone.gateway);
+  process.stderr.write(`kubernetes api listening on ${standalone.apiUrl}\n${firstSteps(standalone, config.adapters.prometheus.path)}`);
+  stopOnSignal(config, logger, () => standalone.close());
+}
+
+/** What a person who has just started it can paste into another terminal. */
+function firstSteps({ gateway, apiUrl, token, dataDir }: Standalone, path: string): string {
+  const post = `curl -s ${gateway.url}${path} \\
+    -H 'Content-Type: application/json' -H 'Authorization: Bearer ${token}' \\
+    -d '{"version":"4","alerts":[{"status":"firing","labels":{"alertname":"HighMemoryUsage","severity":"critical","namespace":"prod-payment-service","pod":"payment-api-789"},"annotations":{"description":"Pod using 95% memory"},"startsAt":"2025-10-04T10:00:00Z"}]}'`;
+  return `
+Standalone mode: for trying and testing, not for production. Objects are kept in ${dataDir}
+Token: ${token}
+
+1. Send a firing alert; it is answered 201 "created":
+
+  ${post}
+
+2. Send the same again; it is answered 202 "duplicate":
+
+  ${post}
+
+3. See the RemediationRequest (kubectl get rr works too: kubectl --server ${apiUrl} get rr -A):
+
+  curl -s ${apiUrl}/apis/remediation.kubernaut.io/v1/remediationrequests
+
+The API explorer is at ${gateway.url}/docs. Ctrl-C stops.
+
+`;
+}

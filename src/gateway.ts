@@ -1,0 +1,103 @@
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Logger as NestLogger } from 'nestjs-pino';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module';
+import { Authenticator } from './auth/authenticator';
+import { authenticateRequests } from './auth/authenticate-requests';
+import { parseListenAddress } from './config/listen-address';
+import type { GatewayConfig } from './config/gateway-config';
+import { Readiness } from './health/readiness';
+import { ErrorFilter } from './http/error.filter';
+import { createHttpServer } from './http/http-server';
+import { acceptJsonBodies } from './http/json-body';
+import { followRequests } from './http/request-lifecycle';
+import { GatewayMetrics } from './metrics/gateway-metrics';
+import { MetricsListenerModule } from './metrics/metrics.module';
+import { docsPath, serveApiExplorer } from './openapi';
+import { TokenBuckets } from './rate-limit/token-buckets';
+import { version } from './version';
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  /** Address of an API server that needs no credentials, in place of the configured one (standalone mode). */
+  readonly kubernetesServer?: string;
+}
+
+export interface Gateway {
+  readonly url: string;
+  /** Absent when metrics are off. */
+  readonly metricsUrl?: string;
+  /** Stops in order: not ready, still serving while endpoints are removed, in-flight requests, then the connections. */
+  close(): Promise<void>;
+}
+
+/** Starts the gateway as `main` and every end-to-end spec do. It listens when this resolves; `/ready` says whether it can serve. */
+export async function startGateway({ config, logger, kubernetesServer }: GatewayOptions): Promise<Gateway> {
+  const { server, metrics: metricsConfig } = config;
+  const fastify = createHttpServer(server);
+  const adapter = new FastifyAdapter(fastify as never);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config, logger, kubernetesServer), adapter, {
+    bodyParser: false,
+    bufferLogs: true,
+    abortOnError: false,
+  });
+  app.useLogger(app.get(NestLogger));
+
+  const metrics = app.get(GatewayMetrics);
+  const errors = new ErrorFilter(logger, server.maxBodyBytes);
+  metrics.buildInfo.set({ version, node: process.version }, 1);
+  const readiness = app.get(Readiness);
+  followRequests(fastify, logger, metrics, readiness);
+  authenticateRequests(fastify, app.get(Authenticator), app.get(TokenBuckets), metrics, logger);
+  acceptJsonBodies(fastify);
+  fastify.addHook('onRoute', (route) => {
+    if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
+  });
+  app.useGlobalFilters(errors);
+  serveApiExplorer(app, version);
+  await app.init();
+  fastify.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => errors.answer(error, request, reply));
+  await app.listen(...listenArguments(server.listenAddr));
+  const metricsApp = metricsConfig.enabled ? await startMetrics(metricsConfig.listenAddr, metricsConfig.path) : undefined;
+
+  return {
+    url: urlOf(app, server.listenAddr),
+    ...(metricsApp ? { metricsUrl: urlOf(metricsApp, metricsConfig.listenAddr) + metricsConfig.path } : {}),
+    async close() {
+      readiness.beginDraining();
+      await delay(server.shutdownDelay);
+      await app.close();
+      await metricsApp?.close();
+    },
+  };
+}
+
+async function startMetrics(listenAddr: string, path: string): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(MetricsListenerModule.forRoot(path), new FastifyAdapter(), { logger: false });
+  await app.listen(...listenArguments(listenAddr));
+  return app;
+}
+
+function listenArguments(address: string): [number, string] {
+  const { host, port } = parseListenAddress(address);
+  return [port, host ?? anyAddress()];
+}
+
+/** All addresses of the machine; `::` takes IPv4 as well, where there is IPv6 at all. */
+function anyAddress(): string {
+  const hasIpv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ family }) => family === 'IPv6'));
+  return hasIpv6 ? '::' : '0.0.0.0';
+}
+
+function urlOf(app: NestFastifyApplication, address: string): string {
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const { host } = parseListenAddress(address);
+  const shown = host === undefined || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+}

@@ -1,0 +1,39 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { GatewayConfig } from '../config/gateway-config';
+import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
+import { Namespaces } from '../kubernetes/namespaces';
+import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
+import type { OpenSignalState } from '../state/create-signal-state';
+import { SIGNAL_STATE } from '../state/state.module';
+import { healthController } from './health.controller';
+import { Readiness } from './readiness';
+
+@Module({})
+export class HealthModule {
+  static forRoot({ health }: GatewayConfig): DynamicModule {
+    return {
+      module: HealthModule,
+      imports: [TerminusModule.forRoot({ logger: false })],
+      controllers: health.enabled ? [healthController({ liveness: health.path, readiness: health.readinessPath })] : [],
+      providers: [
+        {
+          provide: Readiness,
+          inject: [RemediationRequestIndex, Namespaces, EnvironmentOverrides, SIGNAL_STATE, GatewayConfig],
+          useFactory: (
+            index: RemediationRequestIndex,
+            namespaces: Namespaces,
+            overrides: EnvironmentOverrides,
+            { connection }: OpenSignalState,
+            { redis }: GatewayConfig,
+          ) =>
+            new Readiness(
+              { remediationrequests: index.cache, namespaces: namespaces.cache, environment_overrides: overrides.cache },
+              connection && { connection, onFailure: redis.onFailure },
+            ),
+        },
+      ],
+      exports: [Readiness],
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { fastify, type FastifyInstance } from 'fastify';
+
+export interface HttpServerOptions {
+  /** Milliseconds in which a whole request must have been received. */
+  readonly readTimeout: number;
+  /** Milliseconds that an answer may stand still. */
+  readonly writeTimeout: number;
+  /** Milliseconds that an idle connection is kept. */
+  readonly idleTimeout: number;
+  readonly maxHeaderBytes: number;
+  readonly maxBodyBytes: number;
+  /** Addresses whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** The HTTP server with its limits; what it serves is added by others. */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  return fastify({
+    logger: false,
+    bodyLimit: options.maxBodyBytes,
+    connectionTimeout: options.writeTimeout,
+    requestTimeout: options.readTimeout,
+    keepAliveTimeout: options.idleTimeout,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    // In-flight requests are awaited when it closes; keep-alive connections without one are not.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    http: { maxHeaderSize: options.maxHeaderBytes, headersTimeout: options.readTimeout },
+    // Kept as they are: nothing assigns a parsed key to an object.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    routerOptions: { ignoreTrailingSlash: false },
+    clientErrorHandler(error, socket) {
+      if (!socket.writable || error.code === 'ECONNRESET') {
+        socket.destroy();
+        return;
+      }
+      const [status, kind, detail] = unreadable(error.code);
+      const body = JSON.stringify({ type: `https://kubernaut.io/problems/${kind}`, title: detail, status, detail, error: detail });
+      socket.end(
+        `HTTP/1.1 ${status} ${detail}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
+    },
+  });
+}
+
+/** What Node's parser refuses before there is a request. */
+function unreadable(code: string | undefined): readonly [number, string, string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return [431, 'headers-too-large', 'Request Header Fields Too Large'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [408, 'request-timeout', 'Request Timeout'];
+    default:
+      return [400, 'malformed-body', 'Bad Request'];
+  }
+}

@@ -1,0 +1,73 @@
+import pino, { type DestinationStream, type Logger } from 'pino';
+import pretty from 'pino-pretty';
+
+export interface LoggingOptions {
+  readonly level: string;
+  readonly format: string;
+  /** `stdout`, `stderr`, or the path of a file. */
+  readonly output: string;
+  /** Adds the file and line of each call, for the price of a stack trace a line. */
+  readonly addCaller: boolean;
+}
+
+const maxValueLength = 1024;
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/g;
+/** Of our own making, with line breaks that people want to see. */
+const ownText: ReadonlySet<string> = new Set(['error']);
+
+/**
+ * The one logger of a process: JSON lines, or text for people.
+ *
+ * Callers' text cannot forge a line: JSON escapes control characters, text has them escaped here. Values are cut, and
+ * secrets are redacted should one ever get this far.
+ * @param scopeFields of the request that is being served; they stand in every line
+ */
+export function createLogger(options: LoggingOptions, scopeFields: () => object): Logger {
+  const text = options.format === 'text';
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths: ['authorization', 'token', 'password', '*.authorization', '*.token', '*.password'], censor: '***' },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => bounded(fields, text),
+      },
+      mixin: options.addCaller ? () => ({ ...scopeFields(), caller_location: callerLocation() }) : scopeFields,
+      hooks: {
+        logMethod(args, method) {
+          method.apply(this, args.map((arg) => (typeof arg === 'string' ? clean(arg, text) : arg)) as Parameters<typeof method>);
+        },
+      },
+    },
+    text ? pretty({ destination: destinationOf(options.output), sync: true, ignore: 'pid,hostname', singleLine: true }) : destinationOf(options.output),
+  );
+}
+
+function destinationOf(output: string): DestinationStream {
+  if (output === 'stdout') return pino.destination({ dest: 1, sync: false, minLength: 0 });
+  if (output === 'stderr') return pino.destination({ dest: 2, sync: false, minLength: 0 });
+  return pino.destination({ dest: output, sync: false, mkdir: true });
+}
+
+function bounded(fields: Record<string, unknown>, text: boolean): Record<string, unknown> {
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    if (typeof value === 'string' && !ownText.has(key)) fields[key] = clean(value, text);
+  }
+  return fields;
+}
+
+function clean(value: string, text: boolean): string {
+  const short = value.length > maxValueLength ? `${value.slice(0, maxValueLength)}…` : value;
+  return text ? short.replace(controlCharacters, (character) => JSON.stringify(character).slice(1, -1)) : short;
+}
+
+/** The first line of the stack that is neither pino's nor this file's. */
+function callerLocation(): string {
+  const frames = (new Error().stack ?? '').split('\n').slice(1);
+  const frame = frames.find((line) => !line.includes('node_modules') && !line.includes('gateway-logger'));
+  return frame?.replace(/^\s*at /, '') ?? 'unknown';
+}

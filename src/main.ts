@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import 'reflect-metadata';
+
+/** What the libraries ask for. */
+const oldestNode = [22, 19] as const;
+
+async function main(): Promise<void> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
+    throw new Error(`kubernaut-gateway needs Node.js ${oldestNode.join('.')} or newer, this is ${process.versions.node}`);
+  }
+  // Only now: an older Node cannot even load what follows.
+  const { run } = await import('./cli/run.js');
+  await run(process.argv.slice(2), process.env);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`kubernaut-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

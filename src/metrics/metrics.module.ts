@@ -1,0 +1,16 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { GatewayMetrics } from './gateway-metrics';
+
+/** The gateway's metrics, for every module that counts something. */
+@Global()
+@Module({ providers: [GatewayMetrics], exports: [GatewayMetrics] })
+export class MetricsModule {}
+
+/** What the metrics listener serves: the exposition and nothing else, so that it can be fenced off by itself. */
+@Module({})
+export class MetricsListenerModule {
+  static forRoot(path: string): DynamicModule {
+    return { module: MetricsListenerModule, imports: [PrometheusModule.register({ path, defaultMetrics: { enabled: true } })] };
+  }
+}

@@ -1,0 +1,42 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { ThrottlerGuard, type ThrottlerLimitDetail, type ThrottlerModuleOptions, type ThrottlerStorage } from '@nestjs/throttler';
+import type { FastifyRequest } from 'fastify';
+import { ProblemError } from '../http/problem';
+import { scopeOf } from '../http/request-scope';
+import { isPublic } from '../auth/public.decorator';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+
+/**
+ * Meters callers that are authenticated, each by its identity. Over its limit a caller is told 503, which Alertmanager
+ * retries; the 429 of the address limit would lose its alerts.
+ */
+@Injectable()
+export class CallerThrottlerGuard extends ThrottlerGuard {
+  constructor(
+    options: ThrottlerModuleOptions,
+    storage: ThrottlerStorage,
+    reflector: Reflector,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {
+    super(options, storage, reflector);
+  }
+
+  protected override shouldSkip(context: ExecutionContext): Promise<boolean> {
+    return Promise.resolve(isPublic(this.reflector, context));
+  }
+
+  protected override getTracker(request: FastifyRequest): Promise<string> {
+    return Promise.resolve(scopeOf(request).caller?.username ?? '');
+  }
+
+  protected override throwThrottlingException(_context: ExecutionContext, detail: ThrottlerLimitDetail): Promise<void> {
+    this.metrics.rateLimited.inc({ kind: 'caller' });
+    this.log.warn({ limit_per_minute: detail.limit }, 'rate limit exceeded');
+    throw new ProblemError('caller-over-limit', `More than ${detail.limit} requests a minute by this caller, send again later`, {
+      retryAfterSeconds: Math.max(1, detail.timeToBlockExpire),
+    });
+  }
+}

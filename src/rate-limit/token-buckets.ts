@@ -1,0 +1,80 @@
+import type { ThrottlerStorage } from '@nestjs/throttler';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock';
+
+type Record_ = Awaited<ReturnType<ThrottlerStorage['increment']>>;
+
+export interface BucketSize {
+  /** Tokens that a full bucket holds. */
+  readonly capacity: number;
+  /** Tokens that come back in a minute. */
+  readonly perMinute: number;
+}
+
+interface Bucket {
+  tokens: number;
+  updatedAt: number;
+}
+
+/** The least recently seen are forgotten first, and start with a full bucket again. */
+const maxBuckets = 50_000;
+
+/**
+ * Token buckets, one a key: constant cost and bounded memory, unlike the throttler's own storage, which keeps every hit.
+ * Whoever never pauses is let in at the rate.
+ */
+export class TokenBuckets {
+  private readonly buckets = new LRUCache<string, Bucket>({ max: maxBuckets });
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly size: BucketSize,
+  ) {}
+
+  get count(): number {
+    return this.buckets.size;
+  }
+
+  /** Takes a token. Answers 0, or how many milliseconds until there is one. */
+  take(key: string): number {
+    const bucket = this.filled(key);
+    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) * 60_000) / this.size.perMinute);
+    bucket.tokens -= 1;
+    return 0;
+  }
+
+  /** Puts a token back that should not have been charged. */
+  giveBack(key: string): void {
+    const bucket = this.filled(key);
+    bucket.tokens = Math.min(this.size.capacity, bucket.tokens + 1);
+  }
+
+  remaining(key: string): number {
+    return Math.floor(this.filled(key).tokens);
+  }
+
+  private filled(key: string): Bucket {
+    const now = this.clock.now();
+    const bucket = this.buckets.get(key) ?? { tokens: this.size.capacity, updatedAt: now };
+    const regained = (Math.max(0, now - bucket.updatedAt) * this.size.perMinute) / 60_000;
+    bucket.tokens = Math.min(this.size.capacity, bucket.tokens + regained);
+    bucket.updatedAt = now;
+    this.buckets.set(key, bucket);
+    return bucket;
+  }
+}
+
+/** Token buckets behind the throttler's guard. */
+export class TokenBucketStorage implements ThrottlerStorage {
+  constructor(private readonly buckets: TokenBuckets) {}
+
+  increment(key: string, _ttl: number, limit: number): Promise<Record_> {
+    const waitMs = this.buckets.take(key);
+    return Promise.resolve({
+      totalHits: limit - this.buckets.remaining(key),
+      timeToExpire: 60,
+      isBlocked: waitMs > 0,
+      timeToBlockExpire: Math.ceil(waitMs / 1000),
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { parse } from 'yaml';
+import type { GatewayConfig } from '../config/gateway-config';
+import { parseListenAddress } from '../config/listen-address';
+import { startGateway, type Gateway } from '../gateway';
+import { startKubernetesApiServer, type KubernetesObject } from './api-server/kubernetes-api-server';
+
+export interface StandaloneOptions {
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  readonly apiListen: string;
+  /** Where the objects are kept as YAML files; absent: in memory only. */
+  readonly dataDir?: string;
+  /** The bearer token that is accepted. */
+  readonly token: string;
+}
+
+export interface Standalone {
+  readonly gateway: Gateway;
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly dataDir: string | undefined;
+  close(): Promise<void>;
+}
+
+const crds = join(__dirname, '..', '..', 'charts', 'kubernaut-gateway', 'crds');
+
+/** So that the original document's examples answer as they are printed there. */
+const namespaces: readonly KubernetesObject[] = [
+  namespace('prod-payment-service', { environment: 'production' }),
+  namespace('staging-checkout', { environment: 'staging' }),
+  namespace('test'),
+  namespace('kubernaut-system'),
+];
+
+/** Starts the gateway against a Kubernetes API server in the same process. The client code and its protocol are the real ones. */
+export async function startStandalone({ config, logger, apiListen, dataDir, token }: StandaloneOptions): Promise<Standalone> {
+  const { host = '127.0.0.1', port } = parseListenAddress(apiListen);
+  const api = await startKubernetesApiServer({
+    listen: { host, port },
+    ...(dataDir === undefined ? {} : { dataDir }),
+    tokens: [{ token, username: 'system:serviceaccount:monitoring:alertmanager' }],
+    objects: [...namespaces, ...crdManifests()],
+  });
+  const gateway = await startGateway({ config, logger, kubernetesServer: api.url }).catch(async (error: unknown) => {
+    await api.close();
+    throw error;
+  });
+  return {
+    gateway,
+    apiUrl: api.url,
+    token,
+    dataDir,
+    async close() {
+      await gateway.close();
+      await api.close();
+    },
+  };
+}
+
+function namespace(name: string, labels: Readonly<Record<string, string>> = {}): KubernetesObject {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+}
+
+function crdManifests(): KubernetesObject[] {
+  return readdirSync(crds)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => parse(readFileSync(join(crds, file), 'utf8')) as KubernetesObject);
+}

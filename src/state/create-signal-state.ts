@@ -1,0 +1,76 @@
+import type { Clock } from '../clock';
+import { DegradingSignalState } from './degrading-signal-state';
+import { EmbeddedSignalState } from './embedded/embedded-signal-state';
+import { RedisConnection, type RedisListener } from './redis/redis-connection';
+import { RedisSignalState } from './redis/redis-signal-state';
+import type { SignalState } from './signal-state';
+
+export interface RedisStateOptions {
+  /** `host:port`; empty means that there is no Redis. */
+  readonly addr: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly db: number;
+  readonly dialTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  /** While Redis cannot be reached: `degrade` answers from this process, `reject` fails with StateUnavailableError. */
+  readonly onFailure: 'degrade' | 'reject';
+  readonly keyPrefix: string;
+}
+
+export interface SignalStateOptions {
+  readonly redis?: RedisStateOptions | undefined;
+  readonly ttlMs: number;
+  readonly leaseMs?: number;
+  readonly cleanupIntervalMs: number;
+  readonly clock: Clock;
+  readonly onRedisChange: RedisListener;
+}
+
+export interface OpenSignalState {
+  readonly state: SignalState;
+  /** Absent when there is no Redis. */
+  readonly connection?: RedisConnection;
+  /** How many fingerprints this process holds itself. */
+  readonly size: () => number;
+  readonly close: () => Promise<void>;
+}
+
+const defaultLeaseMs = 10_000;
+
+/**
+ * The memory that the configuration asks for. It does not wait for Redis: until that is up, it is as good as down.
+ * @throws TypeError when the address of Redis is none
+ */
+export function createSignalState(options: SignalStateOptions): OpenSignalState {
+  const { redis, clock, ttlMs, leaseMs = defaultLeaseMs, cleanupIntervalMs } = options;
+  if (!redis?.addr) {
+    const embedded = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
+    return opened(embedded, embedded);
+  }
+
+  const connection = new RedisConnection({ ...redis, onChange: options.onRedisChange });
+  connection.open();
+  const shared = new RedisSignalState({ connection, keyPrefix: redis.keyPrefix, ttlMs, leaseMs });
+  switch (redis.onFailure) {
+    case 'reject':
+      return opened(shared, undefined, connection);
+    case 'degrade': {
+      const local = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
+      return opened(new DegradingSignalState(shared, local), local, connection);
+    }
+  }
+}
+
+function opened(state: SignalState, embedded?: EmbeddedSignalState, connection?: RedisConnection): OpenSignalState {
+  return {
+    state,
+    ...(connection ? { connection } : {}),
+    size: () => embedded?.size ?? 0,
+    close: () => {
+      embedded?.close();
+      connection?.close();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { redisScript } from './redis-script';
+
+/**
+ * Claims fingerprints, or counts a sighting of those that have an entry.
+ *
+ * A key is a hash. A bare claim is `token` alone and lives as long as its lease, so whoever finds it finds it held. An
+ * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, and the token that confirmed it.
+ *
+ * KEYS: one per fingerprint. ARGV: token, ttl, lease (ms), then per key the request that is over, or ''.
+ * Answers five values per key: request, count, firstSeen, lastSeen of an entry, else false; the rest of a lease, else 0.
+ */
+export const claimScript = redisScript(`
+local token, ttl, lease = ARGV[1], ARGV[2], ARGV[3]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local reply = {}
+
+local function answer(request, count, firstSeen, lastSeen, held)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = request, count, firstSeen, lastSeen, held
+end
+
+for i, key in ipairs(KEYS) do
+  local over = ARGV[i + 3]
+  local holder, request, count, firstSeen = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen'))
+  if holder and not request then
+    answer(false, false, false, false, math.max(redis.call('PTTL', key), 1))
+  elseif request and request ~= over then
+    redis.call('HSET', key, 'count', count + 1, 'lastSeen', now)
+    redis.call('PEXPIRE', key, ttl)
+    answer(request, count + 1, firstSeen, now, 0)
+  else
+    if request then redis.call('DEL', key) end
+    redis.call('HSET', key, 'token', token)
+    redis.call('PEXPIRE', key, lease)
+    answer(false, false, false, false, 0)
+  end
+end
+return reply
+`);

@@ -1,0 +1,16 @@
+import { redisScript } from './redis-script';
+
+/**
+ * Reads entries without counting a sighting.
+ *
+ * KEYS: one per fingerprint. Answers four values per key: request, count, firstSeen, lastSeen; false where there is none.
+ */
+export const findScript = redisScript(`
+local reply = {}
+for _, key in ipairs(KEYS) do
+  for _, value in ipairs(redis.call('HMGET', key, 'request', 'count', 'firstSeen', 'lastSeen')) do
+    reply[#reply + 1] = value
+  end
+end
+return reply
+`);

@@ -1,0 +1,47 @@
+import { isNativeError } from 'node:util/types';
+
+/** By the code of a socket error, or the first word of Redis's own answer. */
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ENOTFOUND: 'host not found',
+  ETIMEDOUT: 'connecting timed out',
+  LOADING: 'still loading its data',
+  MISCONF: 'cannot write to its disk',
+  NOAUTH: 'a password is required',
+  NOPERM: 'not permitted by its access control list',
+  OOM: 'out of memory',
+  READONLY: 'is a read-only replica',
+  WRONGPASS: 'wrong username or password',
+};
+
+/**
+ * Why Redis does not serve us, short and safe to log: codes only, never Redis's own sentences, which can quote what was
+ * sent to it.
+ */
+export function reasonOf(error: unknown): string {
+  if (isTimeout(error)) return 'no answer in time';
+  if (!isNativeError(error)) return 'unknown error';
+  if (error.message.includes('DB index')) return 'no such database';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : /^[A-Z]+(?= )/.exec(error.message)?.[0];
+  return code === undefined ? 'connection lost' : (reasons[code] ?? code);
+}
+
+/** Whether a command got no answer within the command timeout; the client library says so in this sentence alone. */
+export function isTimeout(error: unknown): boolean {
+  return isNativeError(error) && error.message === 'Command timed out';
+}
+
+/** Whether Redis does not have a script that was named by its digest: it has restarted, or was told to forget it. */
+export function isUnknownScript(error: unknown): boolean {
+  return isNativeError(error) && error.message.startsWith('NOSCRIPT');
+}
+
+/**
+ * The error without the command that the client library hangs on it: its arguments can hold the password, and loggers
+ * print the properties of errors.
+ */
+export function withoutCommand(error: unknown): unknown {
+  if (isNativeError(error)) Reflect.deleteProperty(error, 'command');
+  return error;
+}

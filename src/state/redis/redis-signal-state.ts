@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  Claim,
+  ClaimRequest,
+  Confirmation,
+  Entry,
+  Occurrences,
+  Release,
+  RequestRef,
+  SignalState,
+} from '../signal-state';
+import { claimScript } from './claim.lua';
+import { confirmScript } from './confirm.lua';
+import { findScript } from './find.lua';
+import type { RedisConnection, RedisReply } from './redis-connection';
+import { releaseScript } from './release.lua';
+
+export interface RedisSignalStateOptions {
+  readonly connection: RedisConnection;
+  readonly keyPrefix: string;
+  /** How long a confirmed entry lives after its last sighting. Milliseconds. */
+  readonly ttlMs: number;
+  /** How long a claim is held that is neither confirmed nor released. Milliseconds. */
+  readonly leaseMs: number;
+}
+
+/** The memory that replicas share. A batch is one script and one round trip; the time is Redis's own. */
+export class RedisSignalState implements SignalState {
+  private readonly processId = randomBytes(8).toString('hex');
+  private claims = 0;
+
+  constructor(private readonly options: RedisSignalStateOptions) {}
+
+  async claim(requests: readonly ClaimRequest[]): Promise<Claim[]> {
+    if (requests.length === 0) return [];
+    // One token serves the whole batch: what fences is the pair of fingerprint and token.
+    const token = `${this.processId}-${++this.claims}`;
+    const { connection, ttlMs, leaseMs } = this.options;
+    const wasUp = connection.status.up;
+    try {
+      const overs = requests.map(({ over }) => (over === undefined ? '' : encodeRequest(over)));
+      const reply = await connection.run(claimScript, this.keysOf(requests), [token, ttlMs, leaseMs, ...overs]);
+      return requests.map(({ fingerprint }, i) => {
+        const entry = entryAt(reply, i * 5);
+        const held = Number(reply[i * 5 + 4]);
+        if (entry !== undefined) return { outcome: 'duplicate', fingerprint, ...entry };
+        return held > 0 ? { outcome: 'pending', fingerprint, leaseMs: held } : { outcome: 'new', fingerprint, token };
+      });
+    } catch (error) {
+      // Redis may have run it, or may still run it when it wakes up, and then nobody would know of these claims.
+      if (wasUp) void this.releaseWhenUp(requests.map(({ fingerprint }) => ({ fingerprint, token })));
+      throw error;
+    }
+  }
+
+  async confirm(confirmations: readonly Confirmation[]): Promise<(Occurrences | undefined)[]> {
+    if (confirmations.length === 0) return [];
+    const { connection, ttlMs } = this.options;
+    const args = confirmations.flatMap(({ token, request, known }) => [
+      token,
+      encodeRequest(request),
+      known?.count ?? 0,
+      known?.firstSeen ?? '',
+    ]);
+    const reply = await connection.run(confirmScript, this.keysOf(confirmations), [ttlMs, ...args]);
+    return confirmations.map((_, i) => (reply[i * 3] === null ? undefined : occurrencesAt(reply, i * 3)));
+  }
+
+  async release(releases: readonly Release[]): Promise<void> {
+    if (releases.length === 0) return;
+    const tokens = releases.map(({ token }) => token);
+    await this.options.connection.run(releaseScript, this.keysOf(releases), tokens);
+  }
+
+  async find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]> {
+    if (fingerprints.length === 0) return [];
+    const keys = this.keysOf(fingerprints.map((fingerprint) => ({ fingerprint })));
+    const reply = await this.options.connection.run(findScript, keys, []);
+    return fingerprints.map((_, i) => entryAt(reply, i * 4));
+  }
+
+  private async releaseWhenUp(releases: readonly Release[]): Promise<void> {
+    await this.options.connection.whenUp();
+    // If this fails as well, the lease ends them.
+    await this.release(releases).catch(() => undefined);
+  }
+
+  /** The braces are a hash tag: in a Redis Cluster, all keys of one fingerprint live in one slot. */
+  private keysOf(batch: readonly { readonly fingerprint: string }[]): string[] {
+    return batch.map(({ fingerprint }) => `${this.options.keyPrefix}:v1:{${fingerprint}}`);
+  }
+}
+
+function entryAt(reply: RedisReply, at: number): Entry | undefined {
+  const request = reply[at];
+  return typeof request === 'string' ? { request: decodeRequest(request), ...occurrencesAt(reply, at + 1) } : undefined;
+}
+
+function occurrencesAt(reply: RedisReply, at: number): Occurrences {
+  return { count: Number(reply[at]), firstSeen: Number(reply[at + 1]), lastSeen: Number(reply[at + 2]) };
+}
+
+/** Neither part of a Kubernetes name can hold a slash. */
+function encodeRequest({ namespace, name }: RequestRef): string {
+  return `${namespace}/${name}`;
+}
+
+function decodeRequest(text: string): RequestRef {
+  const slash = text.indexOf('/');
+  return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
+}

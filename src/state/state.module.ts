@@ -1,0 +1,48 @@
+import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { CLOCK, type Clock } from '../clock';
+import { GatewayConfig } from '../config/gateway-config';
+import { LOG, type LogSink } from '../logging/log-sink';
+import { GatewayMetrics } from '../metrics/gateway-metrics';
+import { createSignalState, type OpenSignalState } from './create-signal-state';
+
+export const SIGNAL_STATE = Symbol('OpenSignalState');
+
+/** The shared memory: Redis where one is configured, else this process. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: SIGNAL_STATE,
+      inject: [GatewayConfig, CLOCK, GatewayMetrics, LOG],
+      useFactory: ({ redis, deduplication }: GatewayConfig, clock: Clock, metrics: GatewayMetrics, log: LogSink) =>
+        createSignalState({
+          redis: {
+            addr: redis.addr,
+            username: redis.username,
+            password: redis.password,
+            db: redis.db,
+            dialTimeoutMs: redis.dialTimeout,
+            commandTimeoutMs: redis.commandTimeout,
+            onFailure: redis.onFailure,
+            keyPrefix: redis.keyPrefix,
+          },
+          ttlMs: deduplication.ttl,
+          cleanupIntervalMs: deduplication.cleanupInterval,
+          clock,
+          onRedisChange: (status) => {
+            metrics.redisConnection.set(status.up ? 1 : 0);
+            if (status.up) log.info({ addr: redis.addr }, 'connected to Redis');
+            else log.error({ addr: redis.addr, on_failure: redis.onFailure }, `failed to connect to Redis: ${status.reason}`);
+          },
+        }),
+    },
+  ],
+  exports: [SIGNAL_STATE],
+})
+export class StateModule implements OnApplicationShutdown {
+  constructor(@Inject(SIGNAL_STATE) private readonly opened: OpenSignalState) {}
+
+  onApplicationShutdown(): Promise<void> {
+    return this.opened.close();
+  }
+}
