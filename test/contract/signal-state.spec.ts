@@ -231,12 +231,13 @@ describe('SignalState', () => {
         expect(await state.find([fingerprint])).toEqual([expect.objectContaining({ request })]);
       });
 
-      it('can be repeated and counts once', async () => {
+      it('can be repeated without counting, also when others have seen the fingerprint since', async () => {
         const fingerprint = aFingerprint();
         const request = aRequest();
-        const token = await hold({ fingerprint });
-        const first = await state.confirm([{ fingerprint, token, request }]);
-        expect(await state.confirm([{ fingerprint, token, request }])).toEqual(first);
+        const token = await enter(fingerprint, request);
+        await state.claim([{ fingerprint }]);
+        expect(await state.confirm([{ fingerprint, token, request }])).toEqual([expect.objectContaining({ count: 2 })]);
+        expect(await state.find([fingerprint])).toEqual([expect.objectContaining({ count: 2 })]);
       });
 
       it('answers at the index of the question', async () => {

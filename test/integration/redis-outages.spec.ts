@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as connectTo, createServer, type AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { StateUnavailableError, type Claim } from '../../src/state/signal-state';
 import { aFingerprint, aRequest } from '../support/incident';
@@ -7,9 +9,9 @@ import { until } from '../support/until';
 
 interface Outage {
   readonly name: string;
-  begin(): Promise<void>;
-  end(): Promise<void>;
-  readonly reason: string | RegExp;
+  readonly begin: () => Promise<void>;
+  readonly end: () => Promise<void>;
+  readonly reason: string;
 }
 
 const commandTimeoutMs = 250;
@@ -113,7 +115,8 @@ describe.each(outages)('when Redis $name', ({ begin, end, reason }) => {
 
 describe('when Redis is stopped', () => {
   it('rejects what was on its way, and comes back with the next Redis at this address', async () => {
-    const { state, connection, changes } = connect({ addr: redis.addr });
+    // With a deadline this long, only the loss of the connection can end it in time.
+    const { state, connection, changes } = connect({ addr: redis.addr, commandTimeoutMs: 10_000 });
     await connection.whenUp();
     redis.pause();
     const onTheWay = state.claim([{ fingerprint: aFingerprint() }]);
@@ -151,6 +154,8 @@ describe('when Redis is stopped', () => {
 it('does not leave a fingerprint held by a claim that Redis ran after its caller had given up', async () => {
   const { state, connection } = await connected('reject');
   const fingerprint = aFingerprint();
+  // Redis knows the script, so it will run the claim that it finds when it wakes up.
+  await state.claim([{ fingerprint: aFingerprint() }]);
   redis.pause();
   await expectUnavailable(state.claim([{ fingerprint }]));
   redis.resume();
@@ -176,6 +181,33 @@ it('settles a claim of this process there, while Redis is back and another repli
     expect.objectContaining({ count: 1 }),
   ]);
   expect(await mine.state.find([fingerprint])).toEqual([expect.objectContaining({ request })]);
+});
+
+it('follows its address to the new primary after a failover', async () => {
+  const next = await RedisServer.start();
+  let { port } = redis;
+  const address = createServer((socket) =>
+    socket
+      .pipe(connectTo(port, '127.0.0.1'))
+      .on('error', () => undefined)
+      .pipe(socket),
+  );
+  address.listen(0, '127.0.0.1');
+  await once(address, 'listening');
+  const { state, connection } = connect({ addr: `127.0.0.1:${(address.address() as AddressInfo).port}` });
+  await connection.whenUp();
+
+  port = next.port;
+  await command('REPLICAOF', '127.0.0.1', String(next.port));
+  await expectUnavailable(state.claim([{ fingerprint: aFingerprint() }]));
+  await connection.whenUp();
+
+  const fingerprint = aFingerprint();
+  expect(outcomeOf(await state.claim([{ fingerprint }]))).toBe('new');
+  expect(await next.command('EXISTS', `gateway:v1:{${fingerprint}}`)).toBe('1');
+  connection.close();
+  address.close();
+  await next.stop();
 });
 
 it('starts without Redis and finds it later', async () => {

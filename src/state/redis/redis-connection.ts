@@ -45,6 +45,8 @@ export class RedisConnection {
   private recovery: PromiseWithResolvers<void> = Promise.withResolvers();
   private failedAttempts = 0;
   private nextProbe: NodeJS.Timeout | undefined;
+  /** Sent in full over the present connection, so that Redis knows them by digest. */
+  private readonly sentScripts = new Set<RedisScript>();
   private closed = false;
 
   constructor(private readonly options: RedisConnectionOptions) {
@@ -60,14 +62,16 @@ export class RedisConnection {
       disconnectTimeout: goodbyeMs,
       // Nothing waits for a connection, and nothing is sent twice: a claim that arrives late would be held by nobody.
       enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       maxLoadingRetryTime: maxBackOffMs,
       retryStrategy: () => this.backOffMs(),
       // After a failover the address leads to the new primary, once it is looked up again.
       reconnectOnError: (error) => error.message.includes('READONLY'),
     });
-    this.client.on('ready', () => void this.probe());
+    this.client.on('ready', () => {
+      this.sentScripts.clear();
+      void this.probe();
+    });
     this.client.on('error', (error: Error) => this.goDown(reasonOf(error)));
     this.client.on('close', () => {
       clearTimeout(this.nextProbe);
@@ -97,7 +101,7 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script in one round trip.
+   * Runs a script in one round trip. Scripts run in the order of the calls.
    * @throws StateUnavailableError within the command timeout; at once while the connection is down
    */
   async run(script: RedisScript, keys: readonly string[], args: readonly (string | number)[]): Promise<RedisReply> {
@@ -105,7 +109,8 @@ export class RedisConnection {
     if (!before.up) throw new StateUnavailableError(`Redis is not available: ${before.reason}`);
     try {
       return (await this.evaluate(script, keys, args)) as RedisReply;
-    } catch (error) {
+    } catch (caught) {
+      const error = caught as Error;
       // Of several commands in flight, the first to fail speaks for all.
       if (this.current === before) this.fail(error);
       throw new StateUnavailableError(`Redis is not available: ${reasonOf(error)}`, { cause: withoutCommand(error) });
@@ -117,11 +122,15 @@ export class RedisConnection {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
+    if (!this.sentScripts.has(script)) {
+      this.sentScripts.add(script);
+      return this.client.eval(script.lua, keys.length, ...keys, ...args);
+    }
     try {
       return await this.client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
-      if (!isUnknownScript(error)) throw error;
-      return await this.client.eval(script.lua, keys.length, ...keys, ...args);
+      if (!isUnknownScript(error as Error)) throw error;
+      return this.client.eval(script.lua, keys.length, ...keys, ...args);
     }
   }
 
@@ -132,11 +141,11 @@ export class RedisConnection {
       await this.evaluate(probeScript, [`${this.options.keyPrefix}:v1:probe`], []);
       this.goUp();
     } catch (error) {
-      this.fail(error);
+      this.fail(error as Error);
     }
   }
 
-  private fail(error: unknown): void {
+  private fail(error: Error): void {
     this.goDown(reasonOf(error));
     if (isTimeout(error)) {
       // Answers that nobody waits for would pile up behind this one; a new connection begins with none.

@@ -10,7 +10,6 @@ describe('reasonOf', () => {
     [new Error('ERR DB index is out of range'), 'no such database'],
     [new Error('BUSY Redis is busy running a script.'), 'BUSY'],
     [new Error('Connection is closed.'), 'connection lost'],
-    ['not an error', 'unknown error'],
   ])('%s', (error, reason) => {
     expect(reasonOf(error)).toBe(reason);
   });

@@ -1,5 +1,3 @@
-import { isNativeError } from 'node:util/types';
-
 /** By the code of a socket error, or the first word of Redis's own answer. */
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -19,29 +17,28 @@ const reasons: Readonly<Record<string, string>> = {
  * Why Redis does not serve us, short and safe to log: codes only, never Redis's own sentences, which can quote what was
  * sent to it.
  */
-export function reasonOf(error: unknown): string {
+export function reasonOf(error: NodeJS.ErrnoException): string {
   if (isTimeout(error)) return 'no answer in time';
-  if (!isNativeError(error)) return 'unknown error';
   if (error.message.includes('DB index')) return 'no such database';
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : /^[A-Z]+(?= )/.exec(error.message)?.[0];
+  const code = error.code ?? /^[A-Z]+(?= )/.exec(error.message)?.[0];
   return code === undefined ? 'connection lost' : (reasons[code] ?? code);
 }
 
 /** Whether a command got no answer within the command timeout; the client library says so in this sentence alone. */
-export function isTimeout(error: unknown): boolean {
-  return isNativeError(error) && error.message === 'Command timed out';
+export function isTimeout(error: Error): boolean {
+  return error.message === 'Command timed out';
 }
 
-/** Whether Redis does not have a script that was named by its digest: it has restarted, or was told to forget it. */
-export function isUnknownScript(error: unknown): boolean {
-  return isNativeError(error) && error.message.startsWith('NOSCRIPT');
+/** Whether Redis does not have a script that was named by its digest: it was told to forget it. */
+export function isUnknownScript(error: Error): boolean {
+  return error.message.startsWith('NOSCRIPT');
 }
 
 /**
  * The error without the command that the client library hangs on it: its arguments can hold the password, and loggers
  * print the properties of errors.
  */
-export function withoutCommand(error: unknown): unknown {
-  if (isNativeError(error)) Reflect.deleteProperty(error, 'command');
+export function withoutCommand(error: Error): Error {
+  Reflect.deleteProperty(error, 'command');
   return error;
 }

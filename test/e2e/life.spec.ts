@@ -1,0 +1,157 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(__dirname, '../..');
+const body = (pod: string) => JSON.stringify({ version: '4', alerts: [{ labels: { alertname: 'Life', namespace: 'test', pod } }] });
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly apiUrl: string;
+  output(): string;
+  exited: Promise<number | null>;
+}
+
+/** Starts the built gateway as its users do. */
+async function startProcess(args: string[], env: Record<string, string> = {}): Promise<Running> {
+  const child = spawn(process.execPath, ['dist/main.js', 'standalone', ...args], { cwd: root, env: { ...process.env, ...env } });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const find = async (pattern: RegExp) => {
+    for (let attempt = 0; attempt < 400; attempt++) {
+      const found = pattern.exec(output)?.[1];
+      if (found !== undefined) return found;
+      if (child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`never printed ${String(pattern)}:\n${output}`);
+  };
+  const url = await find(/^gateway listening on (http:\S+)$/m);
+  const apiUrl = await find(/^kubernetes api listening on (http:\S+)$/m);
+  for (let attempt = 0; attempt < 200 && (await fetch(`${url}/ready`)).status !== 200; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return { child, url, apiUrl, output: () => output, exited };
+}
+
+const post = (url: string, pod: string, token = 'life-token') =>
+  fetch(`${url}/api/v1/signals/prometheus`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: body(pod),
+  });
+
+const namesIn = async (apiUrl: string) => {
+  const list = (await (await fetch(`${apiUrl}/apis/remediation.kubernaut.io/v1/remediationrequests`)).json()) as {
+    items: { spec: { resource: { name: string } } }[];
+  };
+  return list.items.map(({ spec }) => spec.resource.name).sort();
+};
+
+describe('the life of a process', () => {
+  let data: string;
+  let running: Running | undefined;
+  beforeEach(() => {
+    data = mkdtempSync(join(tmpdir(), 'kubernaut-gateway-spec-'));
+  });
+  afterEach(async () => {
+    running?.child.kill('SIGKILL');
+    await running?.exited;
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  it('prints commands that work as they are', async () => {
+    running = await startProcess(['--listen', '127.0.0.1:0', '--data', data]);
+    const commands = [...running.output().matchAll(/^ {2}(curl [\s\S]*?)\n\n/gm)].map(([, command = '']) => command);
+    expect(commands).toHaveLength(3);
+    const answers: string[] = [];
+    for (const command of commands) answers.push(await shell(command));
+    expect(JSON.parse(answers[0]!)).toMatchObject({ status: 'created', environment: 'production', priority: 'P1' });
+    expect(JSON.parse(answers[1]!)).toMatchObject({ status: 'duplicate', metadata: { count: 2 } });
+    expect(JSON.parse(answers[2]!)).toMatchObject({ items: [{ kind: 'RemediationRequest' }] });
+  });
+
+  it('stops cleanly on SIGTERM while requests come in, and loses none that it acknowledged', async () => {
+    running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token'], {
+      GATEWAY_SERVER__SHUTDOWN_DELAY: '500ms',
+    });
+    const { url, child, exited } = running;
+    const acknowledged: string[] = [];
+    const failed: string[] = [];
+    const readiness: number[] = [];
+    let sending = true;
+    const traffic = (async () => {
+      for (let i = 0; sending; i++) {
+        const response = await post(url, `pod-${i}`).catch(() => undefined);
+        if (response === undefined) return;
+        (response.status === 201 ? acknowledged : failed).push(`pod-${i}`);
+        await response.text();
+      }
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    child.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    readiness.push((await fetch(`${url}/ready`)).status);
+    const whileDraining = await post(url, 'while-draining');
+    expect(whileDraining.status).toBe(201);
+    expect(whileDraining.headers.get('connection')).toBe('close');
+    sending = false;
+    await traffic;
+    expect(await exited).toBe(0);
+    expect(readiness).toEqual([503]);
+    expect(failed).toEqual([]);
+    expect(acknowledged.length).toBeGreaterThan(5);
+
+    running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token']);
+    expect(await namesIn(running.apiUrl)).toEqual([...acknowledged, 'while-draining'].sort());
+  });
+
+  it('keeps its objects as YAML files, and knows them again', async () => {
+    running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token']);
+    expect((await post(running.url, 'kept')).status).toBe(201);
+    running.child.kill('SIGKILL');
+    await running.exited;
+    expect(readdirSync(data, { recursive: true }).map(String)).toContainEqual(expect.stringMatching(/remediation-life-[0-9a-f]{6}\.yaml$/));
+
+    running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token']);
+    const again = await post(running.url, 'kept');
+    expect(again.status).toBe(202);
+    expect(await again.json()).toMatchObject({ status: 'duplicate', reason: 'live_request' });
+  });
+
+  it('says everything that is wrong with its configuration, and exits with 1', async () => {
+    const child = spawn(process.execPath, ['dist/main.js', 'standalone'], {
+      cwd: root,
+      env: { ...process.env, LOG_LEVEL: 'loud', RATE_LIMIT_RPM: '-1', GATEWAY_NO__SUCH: '1' },
+    });
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect(code).toBe(1);
+    for (const name of ['LOG_LEVEL', 'RATE_LIMIT_RPM', 'GATEWAY_NO__SUCH']) expect(output).toContain(name);
+  });
+
+  it('says what is wrong with a command line', async () => {
+    const child = spawn(process.execPath, ['dist/main.js', 'standalone', '--lisen', 'x'], { cwd: root });
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect(code).toBe(1);
+    expect(output).toContain('--lisen');
+    expect(output).toContain('--listen');
+  });
+});
+
+function shell(command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', command]);
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.once('error', reject);
+    child.once('exit', () => resolve(output));
+  });
+}
