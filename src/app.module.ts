@@ -44,8 +44,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        // Nest's own lines go to the gateway's log; requests are logged by one hook, not by a middleware for each.
-        LoggerModule.forRoot({ pinoHttp: { logger }, forRoutes: [] }),
+        // Of Nest's own lines, what needs attention goes to the gateway's log. Requests are logged by one hook.
+        LoggerModule.forRoot({ pinoHttp: { logger: logger.child({}, { level: 'warn' }) }, forRoutes: [] }),
         CoreModule.forRoot(config, logger),
         MetricsModule,
         KubernetesModule.forRoot(kubernetesServer),

@@ -3,7 +3,6 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger as NestLogger } from 'nestjs-pino';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module';
@@ -50,7 +49,6 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   app.useLogger(app.get(NestLogger));
 
   const metrics = app.get(GatewayMetrics);
-  const errors = new ErrorFilter(logger, server.maxBodyBytes);
   metrics.buildInfo.set({ version, node: process.version }, 1);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
@@ -59,10 +57,9 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
   });
-  app.useGlobalFilters(errors);
+  app.useGlobalFilters(new ErrorFilter(logger, server.maxBodyBytes));
   serveApiExplorer(app, version);
   await app.init();
-  fastify.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => errors.answer(error, request, reply));
   await app.listen(...listenArguments(server.listenAddr));
   const metricsApp = metricsConfig.enabled ? await startMetrics(metricsConfig.listenAddr, metricsConfig.path) : undefined;
 

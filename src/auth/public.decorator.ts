@@ -5,7 +5,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 const publicRoute = 'kubernaut:public';
 
 /** A route that needs no token. Every other needs one: protection is what a route has when nobody thought of it. */
-export function Public(): ClassDecorator & MethodDecorator {
+export function Public(): MethodDecorator {
   return applyDecorators(SetMetadata(publicRoute, true), RouteConfig({ public: true }));
 }
 

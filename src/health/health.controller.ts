@@ -14,7 +14,6 @@ export interface HealthPaths {
 /** Builds the controller for the configured paths; `/healthz` and `/readyz` are always there as well. */
 export function healthController(paths: HealthPaths): Type<unknown> {
   @ApiTags('health')
-  @Public()
   @SkipThrottle()
   @Controller()
   class HealthController {
@@ -24,12 +23,14 @@ export function healthController(paths: HealthPaths): Type<unknown> {
       private readonly readiness: Readiness,
     ) {}
 
+    @Public()
     @Get([...new Set([paths.liveness, '/healthz'])])
     @ApiOperation({ summary: 'Liveness: the process answers. Looks at no dependency' })
     live(): { status: 'ok' } {
       return { status: 'ok' };
     }
 
+    @Public()
     @Get([...new Set([paths.readiness, '/readyz'])])
     @HealthCheck()
     @ApiOperation({ summary: 'Readiness, with a line for each dependency: up, degraded or down' })

@@ -25,10 +25,8 @@ export class ErrorFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
-  }
-
-  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
     if (reply.sent) return;
     const { kind, message, details, headers } = this.toProblem(error, request);
     const body = problem(kind, message, details);
@@ -64,7 +62,7 @@ export class ErrorFilter implements ExceptionFilter {
 /** 404, or 405 where the path is right and only the method is not. */
 function notFound({ method, url, server }: FastifyRequest): ProblemError {
   const path = url.split('?', 1)[0] ?? url;
-  const allowed = ['GET', 'POST'].filter((candidate) => server.hasRoute({ method: candidate as 'GET' | 'POST', url: path }));
+  const allowed = ['GET', 'POST'].filter((candidate) => server.hasRoute({ method: candidate, url: path }));
   if (allowed.length === 0) return new ProblemError('not-found', 'There is nothing at this path; /docs lists what there is');
   const allow = allowed.join(', ');
   return new ProblemError('method-not-allowed', `${method} is not served here, use ${allow}`, { headers: { allow } });

@@ -51,6 +51,7 @@ function unreadable(code: string | undefined): readonly [number, string, string]
       return [431, 'headers-too-large', 'Request Header Fields Too Large'];
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return [408, 'request-timeout', 'Request Timeout'];
+    case undefined:
     default:
       return [400, 'malformed-body', 'Bad Request'];
   }

@@ -96,14 +96,14 @@ export class WatchCache<Entry> {
 
   private async run(): Promise<void> {
     let backOff = firstBackOffMs;
-    while (!this.stopping.signal.aborted) {
+    while (!this.isStopped()) {
       try {
         if (this.resourceVersion === '') await this.list();
         await this.watch();
         backOff = firstBackOffMs;
         await pause(firstBackOffMs, this.stopping.signal);
       } catch (error) {
-        if (this.stopping.signal.aborted) return;
+        if (this.isStopped()) return;
         if (isFailure(error, 'expired')) this.resourceVersion = '';
         this.report(error);
         await pause(backOff, this.stopping.signal);
@@ -190,6 +190,10 @@ export class WatchCache<Entry> {
     const previous = this.entries.get(key);
     this.entries.delete(key);
     this.onChange(undefined, previous);
+  }
+
+  private isStopped(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   private url(query: Readonly<Record<string, string>>): string {

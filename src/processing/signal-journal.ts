@@ -60,7 +60,7 @@ export class SignalJournal {
       outcome: outcome.status,
       reason: outcome.reason,
       ...(signal instanceof InvalidSignal ? { problems: signal.problems } : { signal: signal.name, fingerprint: signal.fingerprint }),
-      ...('request' in outcome && outcome.request
+      ...('request' in outcome
         ? { remediation_request: `${outcome.request.namespace}/${outcome.request.name}` }
         : {}),
       ...('environment' in outcome ? { environment: outcome.environment, priority: outcome.priority } : {}),

@@ -1,0 +1,25 @@
+// Writes the files that are made from the code; with --check it only tells which of them differ from what the code makes.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+const generated = [
+  {
+    file: 'docs/configuration.md',
+    make: async () => (await import('../dist/config/configuration-reference.js')).configurationReference(),
+  },
+];
+
+const checkOnly = process.argv.includes('--check');
+
+for (const { file, make } of generated) {
+  const content = await make();
+  if (existsSync(file) && readFileSync(file, 'utf8') === content) continue;
+  if (checkOnly) {
+    console.log(`${file} is not what the code makes; run npm run generate`);
+    spawnSync('diff', ['-uN', file, '-'], { input: content, stdio: ['pipe', 'inherit', 'inherit'] });
+    process.exitCode = 1;
+  } else {
+    writeFileSync(file, content);
+    console.log(`wrote ${file}`);
+  }
+}
