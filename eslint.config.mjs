@@ -1,9 +1,11 @@
 import eslint from '@eslint/js';
 import jest from 'eslint-plugin-jest';
+import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'node_modules'] },
+export default defineConfig(
+  globalIgnores(['dist', 'coverage']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -33,7 +35,9 @@ export default tseslint.config(
     // The environment is read in one place, and the domain asks a Clock for the time.
     files: ['src/**/*.ts'],
     ignores: ['src/**/*.spec.ts', 'src/config/**', 'src/main.ts', 'src/cli/**'],
-    rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Read it in config/.' }] },
+    rules: {
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Read it in config/.' }],
+    },
   },
   {
     files: ['src/processing/**/*.ts', 'src/signal/**/*.ts', 'src/state/**/*.ts'],
@@ -63,7 +67,12 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs', '**/*.js', '**/*.cjs'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', module: 'writable', require: 'readonly', __dirname: 'readonly', URL: 'readonly', fetch: 'readonly', setTimeout: 'readonly' } },
+    // Scripts and the configuration of tools: Node.js as it is.
+    files: ['**/*.mjs'],
+    languageOptions: { globals: { console: 'readonly', performance: 'readonly', process: 'readonly' } },
+  },
+  {
+    files: ['**/*.js', '**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { __dirname: 'readonly' } },
   },
 );

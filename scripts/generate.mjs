@@ -7,6 +7,10 @@ const generated = [
     file: 'docs/configuration.md',
     make: async () => (await import('../dist/config/configuration-reference.js')).configurationReference(),
   },
+  {
+    file: 'docs/metrics.md',
+    make: async () => (await import('../dist/metrics/metrics-reference.js')).metricsReference(),
+  },
 ];
 
 const checkOnly = process.argv.includes('--check');

@@ -41,11 +41,15 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const { server, metrics: metricsConfig } = config;
   const fastify = createHttpServer(server);
   const adapter = new FastifyAdapter(fastify as never);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config, logger, kubernetesServer), adapter, {
-    bodyParser: false,
-    bufferLogs: true,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config, logger, kubernetesServer),
+    adapter,
+    {
+      bodyParser: false,
+      bufferLogs: true,
+      abortOnError: false,
+    },
+  );
   app.useLogger(app.get(NestLogger));
 
   const metrics = app.get(GatewayMetrics);
@@ -61,7 +65,9 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   serveApiExplorer(app, version);
   await app.init();
   await app.listen(...listenArguments(server.listenAddr));
-  const metricsApp = metricsConfig.enabled ? await startMetrics(metricsConfig.listenAddr, metricsConfig.path) : undefined;
+  const metricsApp = metricsConfig.enabled
+    ? await startMetrics(metricsConfig.listenAddr, metricsConfig.path)
+    : undefined;
 
   return {
     url: urlOf(app, server.listenAddr),
@@ -76,7 +82,11 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
 }
 
 async function startMetrics(listenAddr: string, path: string): Promise<NestFastifyApplication> {
-  const app = await NestFactory.create<NestFastifyApplication>(MetricsListenerModule.forRoot(path), new FastifyAdapter(), { logger: false });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    MetricsListenerModule.forRoot(path),
+    new FastifyAdapter(),
+    { logger: false },
+  );
   await app.listen(...listenArguments(listenAddr));
   return app;
 }
@@ -88,7 +98,9 @@ function listenArguments(address: string): [number, string] {
 
 /** All addresses of the machine; `::` takes IPv4 as well, where there is IPv6 at all. */
 function anyAddress(): string {
-  const hasIpv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ family }) => family === 'IPv6'));
+  const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ family }) => family === 'IPv6'),
+  );
   return hasIpv6 ? '::' : '0.0.0.0';
 }
 

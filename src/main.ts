@@ -7,7 +7,9 @@ const oldestNode = [22, 19] as const;
 async function main(): Promise<void> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
-    throw new Error(`kubernaut-gateway needs Node.js ${oldestNode.join('.')} or newer, this is ${process.versions.node}`);
+    throw new Error(
+      `kubernaut-gateway needs Node.js ${oldestNode.join('.')} or newer, this is ${process.versions.node}`,
+    );
   }
   // Only now: an older Node cannot even load what follows.
   const { run } = await import('./cli/run.js');

@@ -10,7 +10,13 @@ export function serveApiExplorer(app: INestApplication, version: string): void {
     .setDescription('Turns monitoring signals into RemediationRequests.')
     .setVersion(version)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A Kubernetes token for the audience of the gateway.' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A Kubernetes token for the audience of the gateway.',
+    })
     .build();
-  SwaggerModule.setup(docsPath, app, () => SwaggerModule.createDocument(app, options), { jsonDocumentUrl: `${docsPath}/openapi.json` });
+  SwaggerModule.setup(docsPath, app, () => SwaggerModule.createDocument(app, options), {
+    jsonDocumentUrl: `${docsPath}/openapi.json`,
+  });
 }

@@ -11,7 +11,8 @@ export function run(command, args, { env = process.env } = {}) {
     maxBuffer: 64 * 1024 * 1024,
   });
   if (error) throw new Error(`${command} could not be run: ${error.message}`);
-  if (status !== 0) throw new Error(`${stdout}${stderr}\n${[command, ...args].join(' ')} ended with ${signal ?? status}`);
+  if (status !== 0)
+    throw new Error(`${stdout}${stderr}\n${[command, ...args].join(' ')} ended with ${signal ?? status}`);
   return stdout;
 }
 

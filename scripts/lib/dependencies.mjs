@@ -10,9 +10,13 @@ export function prepareDependencies() {
     throw new Error(`Node.js ${oldestNode} or newer is needed; this is ${process.versions.node}`);
   }
   if (isInstalled()) return;
-  timed('installing dependencies (npm ci)', () => run('npm', ['ci', '--loglevel=error'], { env: outsideNodeModules() }));
+  timed('installing dependencies (npm ci)', () =>
+    run('npm', ['ci', '--loglevel=error'], { env: outsideNodeModules() }),
+  );
   if (!existsSync(ownNode)) {
-    throw new Error('the package "node" has brought no Node.js: npm must be allowed to run install scripts (ignore-scripts=false)');
+    throw new Error(
+      'the package "node" has brought no Node.js: npm must be allowed to run install scripts (ignore-scripts=false)',
+    );
   }
 }
 

@@ -10,7 +10,10 @@ export class AdaptersModule {
     const sources = [{ ...adapters.prometheus, module: PrometheusModule }].filter(({ enabled }) => enabled);
     return {
       module: AdaptersModule,
-      imports: [...sources.map(({ module }) => module), RouterModule.register(sources.map(({ path, module }) => ({ path, module })))],
+      imports: [
+        ...sources.map(({ module }) => module),
+        RouterModule.register(sources.map(({ path, module }) => ({ path, module }))),
+      ],
     };
   }
 }

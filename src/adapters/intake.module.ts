@@ -12,7 +12,8 @@ import { SignalIntake } from './signal-intake';
     {
       provide: SignalIntake,
       inject: [SignalProcessor, GatewayMetrics, LOG],
-      useFactory: (processor: SignalProcessor, metrics: GatewayMetrics, log: LogSink) => new SignalIntake(processor, metrics, log),
+      useFactory: (processor: SignalProcessor, metrics: GatewayMetrics, log: LogSink) =>
+        new SignalIntake(processor, metrics, log),
     },
   ],
   exports: [SignalIntake],

@@ -43,7 +43,17 @@ const invalid = {
 
 const several = {
   status: 'processed',
-  summary: { received: 2, created: 1, duplicate: 1, storm_aggregated: 0, resolved: 0, heartbeat: 0, ignored: 0, rejected: 0, failed: 0 },
+  summary: {
+    received: 2,
+    created: 1,
+    duplicate: 1,
+    storm_aggregated: 0,
+    resolved: 0,
+    heartbeat: 0,
+    ignored: 0,
+    rejected: 0,
+    failed: 0,
+  },
   results: [created, duplicate].map(({ processing_time_ms: _, ...result }) => result),
   processing_time_ms: 48,
 };
@@ -70,6 +80,9 @@ export function ApiSignalAnswers(): MethodDecorator {
     ApiResponse({ status: 413, description: 'The body is larger than `server.max_body_bytes`.' }),
     ApiResponse({ status: 415, description: 'The content type is not `application/json`, or the body is encoded.' }),
     ApiResponse({ status: 429, description: 'Too many requests of this address without an accepted token.' }),
-    ApiResponse({ status: 503, description: 'A dependency failed or the caller is over its limit: send it again after `Retry-After` seconds.' }),
+    ApiResponse({
+      status: 503,
+      description: 'A dependency failed or the caller is over its limit: send it again after `Retry-After` seconds.',
+    }),
   );
 }

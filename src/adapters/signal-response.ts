@@ -8,7 +8,16 @@ export interface SignalResponse {
   readonly body: object;
 }
 
-const summaryKeys = ['created', 'duplicate', 'storm_aggregated', 'resolved', 'heartbeat', 'ignored', 'rejected', 'failed'] as const;
+const summaryKeys = [
+  'created',
+  'duplicate',
+  'storm_aggregated',
+  'resolved',
+  'heartbeat',
+  'ignored',
+  'rejected',
+  'failed',
+] as const;
 /** Listed problems of one answer; Alertmanager writes the body into its log. */
 const maxListed = 50;
 
@@ -22,12 +31,17 @@ export function toResponse(outcomes: readonly SignalOutcome[], processingTimeMs:
   }
   const counts = countsOf(outcomes);
   const results = outcomes.map(resultOf);
-  const body = status >= 400 ? { ...refusal(status, outcomes), summary: counts, results } : { status: 'processed', summary: counts, results };
+  const body =
+    status >= 400
+      ? { ...refusal(status, outcomes), summary: counts, results }
+      : { status: 'processed', summary: counts, results };
   return { status, body: { ...body, processing_time_ms: processingTimeMs } };
 }
 
 /** How many of the signals came to what. */
-export function countsOf(outcomes: readonly SignalOutcome[]): Record<'received' | (typeof summaryKeys)[number], number> {
+export function countsOf(
+  outcomes: readonly SignalOutcome[],
+): Record<'received' | (typeof summaryKeys)[number], number> {
   const counts = Object.fromEntries(summaryKeys.map((key) => [key, 0])) as Record<(typeof summaryKeys)[number], number>;
   for (const { status } of outcomes) counts[status]++;
   return { received: outcomes.length, ...counts };
@@ -42,14 +56,19 @@ function statusOf(outcomes: readonly SignalOutcome[]): number {
 }
 
 function refusal(status: number, outcomes: readonly SignalOutcome[]): Problem {
-  if (status === 500) return problem('internal-error', 'An unexpected error occurred; its details are in the log of the gateway');
+  if (status === 500)
+    return problem('internal-error', 'An unexpected error occurred; its details are in the log of the gateway');
   if (status === 503) {
     const failed = outcomes.filter((outcome) => outcome.status === 'failed');
     const reasons = [...new Set(failed.map(({ reason }) => reason))];
-    return problem('unavailable', `${failed.length} of ${outcomes.length} signals could not be processed now, send them again`, {
-      retry: true,
-      reasons,
-    });
+    return problem(
+      'unavailable',
+      `${failed.length} of ${outcomes.length} signals could not be processed now, send them again`,
+      {
+        retry: true,
+        reasons,
+      },
+    );
   }
   const rejected = outcomes.filter((outcome) => outcome.status === 'rejected');
   const problems = rejected.flatMap(({ details }, i) =>

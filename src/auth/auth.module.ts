@@ -11,7 +11,13 @@ import { Authenticator } from './authenticator';
     {
       provide: Authenticator,
       inject: [TokenReviewClient, GatewayConfig, CLOCK, GatewayMetrics, LOG],
-      useFactory: (reviews: TokenReviewClient, { auth }: GatewayConfig, clock: Clock, metrics: GatewayMetrics, log: LogSink) =>
+      useFactory: (
+        reviews: TokenReviewClient,
+        { auth }: GatewayConfig,
+        clock: Clock,
+        metrics: GatewayMetrics,
+        log: LogSink,
+      ) =>
         new Authenticator(
           reviews,
           {

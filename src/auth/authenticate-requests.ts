@@ -63,5 +63,6 @@ export function authenticateRequests(
 /** Node reads the rest of a body so that the connection can be used again; a long one is not worth that. */
 function hangUpOnLongBodies(request: FastifyRequest, reply: FastifyReply): void {
   const length = request.headers['content-length'];
-  if (request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > drainedBytes) reply.header('connection', 'close');
+  if (request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > drainedBytes)
+    reply.header('connection', 'close');
 }

@@ -151,7 +151,9 @@ export class Authenticator {
 
   /** Tokens are not kept: a memory dump shows digests under a key that dies with the process. */
   private keyOf(token: string): string {
-    return createHmac('sha256', this.secret).update(`${token} ${this.options.audiences.join(' ')}`).digest('base64');
+    return createHmac('sha256', this.secret)
+      .update(`${token} ${this.options.audiences.join(' ')}`)
+      .digest('base64');
   }
 }
 

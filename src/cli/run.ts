@@ -23,7 +23,14 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
   switch (first) {
     case 'standalone': {
       const { config, ...flags } = flagsOf(rest, ['config', 'listen', 'api-listen', 'data', 'token']);
-      await runStandalone({ file: config, listen: flags.listen, apiListen: flags['api-listen'], data: flags.data, token: flags.token, env });
+      await runStandalone({
+        file: config,
+        listen: flags.listen,
+        apiListen: flags['api-listen'],
+        data: flags.data,
+        token: flags.token,
+        env,
+      });
       return;
     }
     case 'validate-config': {

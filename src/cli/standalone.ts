@@ -39,7 +39,9 @@ export async function runStandalone(flags: StandaloneFlags): Promise<void> {
     token: flags.token ?? randomBytes(24).toString('base64url'),
   });
   announce(standalone.gateway);
-  process.stderr.write(`kubernetes api listening on ${standalone.apiUrl}\n${firstSteps(standalone, config.adapters.prometheus.path)}`);
+  process.stderr.write(
+    `kubernetes api listening on ${standalone.apiUrl}\n${firstSteps(standalone, config.adapters.prometheus.path)}`,
+  );
   stopOnSignal(config, logger, () => standalone.close());
 }
 

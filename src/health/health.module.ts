@@ -28,7 +28,11 @@ export class HealthModule {
             { redis }: GatewayConfig,
           ) =>
             new Readiness(
-              { remediationrequests: index.cache, namespaces: namespaces.cache, environment_overrides: overrides.cache },
+              {
+                remediationrequests: index.cache,
+                namespaces: namespaces.cache,
+                environment_overrides: overrides.cache,
+              },
               connection && { connection, onFailure: redis.onFailure },
             ),
         },

@@ -45,7 +45,9 @@ export class Readiness {
     const missing = this.watchesThat(({ synced }) => !synced);
     if (missing.length > 0) return { state: 'down', reason: `not listed yet: ${missing.join(', ')}` };
     const interrupted = this.watchesThat(({ failing }) => failing);
-    return interrupted.length > 0 ? { state: 'degraded', reason: `watch interrupted: ${interrupted.join(', ')}` } : { state: 'up' };
+    return interrupted.length > 0
+      ? { state: 'degraded', reason: `watch interrupted: ${interrupted.join(', ')}` }
+      : { state: 'up' };
   }
 
   private watchesThat(predicate: (watch: Pick<WatchCache<unknown>, 'synced' | 'failing'>) => boolean): string[] {

@@ -16,7 +16,8 @@ export class EnvelopePipe<T extends object> implements PipeTransform<unknown, T>
 
   /** @throws ProblemError that lists everything that is wrong */
   transform(body: unknown): T {
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid(['the body must be a JSON object']);
+    if (typeof body !== 'object' || body === null || Array.isArray(body))
+      throw invalid(['the body must be a JSON object']);
     const envelope = new this.envelope();
     for (const member of this.members) {
       if (Object.hasOwn(body, member)) Object.assign(envelope, { [member]: body[member as keyof typeof body] });

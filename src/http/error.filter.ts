@@ -32,7 +32,10 @@ export class ErrorFilter implements ExceptionFilter {
     const body = problem(kind, message, details);
     const scope = scopeOf(request);
     if (kind === 'payload-too-large') {
-      this.log.warn({ max_body_bytes: this.maxBodyBytes }, 'request body too large: set max_alerts in the Alertmanager receiver');
+      this.log.warn(
+        { max_body_bytes: this.maxBodyBytes },
+        'request body too large: set max_alerts in the Alertmanager receiver',
+      );
     }
     void reply
       .status(body.status)
@@ -49,10 +52,16 @@ export class ErrorFilter implements ExceptionFilter {
       case 'not-found':
         return notFound(request);
       case 'payload-too-large':
-        return new ProblemError(kind, `The body is larger than ${this.maxBodyBytes} bytes: set max_alerts in the Alertmanager receiver`);
+        return new ProblemError(
+          kind,
+          `The body is larger than ${this.maxBodyBytes} bytes: set max_alerts in the Alertmanager receiver`,
+        );
       case undefined:
         this.log.error({ error: error instanceof Error ? error.stack : String(error) }, 'unexpected error');
-        return new ProblemError('internal-error', 'An unexpected error occurred; its details are in the log of the gateway');
+        return new ProblemError(
+          'internal-error',
+          'An unexpected error occurred; its details are in the log of the gateway',
+        );
       default:
         return new ProblemError(kind, error instanceof Error ? error.message : 'The request cannot be served');
     }
@@ -63,7 +72,8 @@ export class ErrorFilter implements ExceptionFilter {
 function notFound({ method, url, server }: FastifyRequest): ProblemError {
   const path = url.split('?', 1)[0] ?? url;
   const allowed = ['GET', 'POST'].filter((candidate) => server.hasRoute({ method: candidate, url: path }));
-  if (allowed.length === 0) return new ProblemError('not-found', 'There is nothing at this path; /docs lists what there is');
+  if (allowed.length === 0)
+    return new ProblemError('not-found', 'There is nothing at this path; /docs lists what there is');
   const allow = allowed.join(', ');
   return new ProblemError('method-not-allowed', `${method} is not served here, use ${allow}`, { headers: { allow } });
 }

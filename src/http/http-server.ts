@@ -36,7 +36,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         return;
       }
       const [status, kind, detail] = unreadable(error.code);
-      const body = JSON.stringify({ type: `https://kubernaut.io/problems/${kind}`, title: detail, status, detail, error: detail });
+      const body = JSON.stringify({
+        type: `https://kubernaut.io/problems/${kind}`,
+        title: detail,
+        status,
+        detail,
+        error: detail,
+      });
       socket.end(
         `HTTP/1.1 ${status} ${detail}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );

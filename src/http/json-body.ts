@@ -25,12 +25,21 @@ export function acceptJsonBodies(fastify: FastifyInstance): void {
   fastify.addHook('preParsing', (request, _reply, payload, done) => {
     const encoding = request.headers['content-encoding'];
     if (encoding === undefined || encoding === 'identity') done(null, payload);
-    else done(new ProblemError('unsupported-media-type', `Content-Encoding '${encoding.slice(0, 32)}' is not accepted, send the body as it is`));
+    else
+      done(
+        new ProblemError(
+          'unsupported-media-type',
+          `Content-Encoding '${encoding.slice(0, 32)}' is not accepted, send the body as it is`,
+        ),
+      );
   });
 }
 
 function unsupported({ headers }: FastifyRequest): ProblemError {
-  return new ProblemError('unsupported-media-type', `Content-Type must be application/json, not '${headers['content-type']?.slice(0, 64) ?? ''}'`);
+  return new ProblemError(
+    'unsupported-media-type',
+    `Content-Type must be application/json, not '${headers['content-type']?.slice(0, 64) ?? ''}'`,
+  );
 }
 
 function parseInto(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
@@ -51,7 +60,10 @@ export function parseJson(body: Buffer): unknown {
   } catch (error) {
     // V8 quotes the body in its message: only the position is passed on, for the sender logs our answer.
     const position = /position (\d+)/.exec((error as Error).message)?.[1];
-    throw new ProblemError('malformed-body', `The body is not valid JSON${position === undefined ? '' : ` (position ${position})`}`);
+    throw new ProblemError(
+      'malformed-body',
+      `The body is not valid JSON${position === undefined ? '' : ` (position ${position})`}`,
+    );
   }
 }
 

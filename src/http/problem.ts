@@ -32,7 +32,14 @@ export interface Problem {
 /** @param detail for the caller: what is wrong and what to do, without a secret or the words of a dependency */
 export function problem(kind: ProblemKind, detail: string, details?: Readonly<Record<string, unknown>>): Problem {
   const { status, title } = problemCatalogue[kind];
-  return { type: `https://kubernaut.io/problems/${kind}`, title, status, detail, error: detail, ...(details ? { details } : {}) };
+  return {
+    type: `https://kubernaut.io/problems/${kind}`,
+    title,
+    status,
+    detail,
+    error: detail,
+    ...(details ? { details } : {}),
+  };
 }
 
 export function retryAfterOf(kind: ProblemKind): number | undefined {

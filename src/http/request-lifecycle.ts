@@ -43,7 +43,13 @@ export function followRequests(
     if (reply.statusCode >= 400) metrics.httpErrors.inc({ route, status });
     metrics.httpDuration.observe({ method: methodLabel(method), route }, reply.elapsedTime / 1000);
     runInScope(scope, () => {
-      const fields = { method, route, status: reply.statusCode, processing_time_ms: processingTimeMs(scope), ...scope.counts };
+      const fields = {
+        method,
+        route,
+        status: reply.statusCode,
+        processing_time_ms: processingTimeMs(scope),
+        ...scope.counts,
+      };
       if (isProbe(request, reply)) log.debug(fields, 'request served');
       else if (reply.statusCode >= 500) log.warn(fields, 'request served');
       else log.info(fields, 'request served');

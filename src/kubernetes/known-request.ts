@@ -1,6 +1,6 @@
 import { parseTimestamp } from '../signal/timestamp';
 import type { Occurrences } from '../state/signal-state';
-import { isTerminal, type RemediationRequest } from './remediation-request';
+import { isTerminal, type RemediationRequest, type RemediationRequestSpec } from './remediation-request';
 
 /** What the gateway remembers of a request: its identity, whether it is over, and since when. */
 export interface KnownRequest {
@@ -14,19 +14,22 @@ export interface KnownRequest {
   readonly occurrences?: Occurrences;
 }
 
+/** A request that somebody else may have written, by whatever CRD is installed. */
+type FoundRequest = Omit<RemediationRequest, 'spec'> & { readonly spec?: Partial<RemediationRequestSpec> };
+
 /**
  * @param now stands in for the time it became terminal if the request does not say
  * @param before what was known of it: a time that we noted ourselves stays
  */
-export function toKnownRequest(request: RemediationRequest, now: number, before?: KnownRequest): KnownRequest {
+export function toKnownRequest(request: FoundRequest, now: number, before?: KnownRequest): KnownRequest {
   const { metadata, spec, status } = request;
   const seen = status?.deduplication;
   const createdAt = timeOf(metadata.creationTimestamp) ?? now;
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name ?? '',
-    fingerprint: spec.fingerprint,
-    generation: spec.generation,
+    fingerprint: spec?.fingerprint ?? '',
+    generation: spec?.generation ?? 1,
     createdAt,
     ...(isTerminal(request) ? { overSince: completedAt(request) ?? before?.overSince ?? now } : {}),
     ...(seen?.occurrenceCount === undefined
@@ -41,8 +44,10 @@ export function toKnownRequest(request: RemediationRequest, now: number, before?
   };
 }
 
-function completedAt({ status }: RemediationRequest): number | undefined {
-  const terminal = status?.conditions?.find(({ type, status: state }) => type === status.overallPhase && state === 'True');
+function completedAt({ status }: FoundRequest): number | undefined {
+  const terminal = status?.conditions?.find(
+    ({ type, status: state }) => type === status.overallPhase && state === 'True',
+  );
   return timeOf(status?.completionTime) ?? timeOf(terminal?.lastTransitionTime);
 }
 

@@ -51,8 +51,18 @@ export class KubernetesApi {
       Object.entries({ ca, cert, key, servername, rejectUnauthorized }).filter(([, value]) => value !== undefined),
     );
     this.pathPrefix = server.pathname.replace(/\/$/, '');
-    this.calls = new Pool(server.origin, { connections, connect, headersTimeout: callTimeoutMs, bodyTimeout: callTimeoutMs });
-    this.watches = new Pool(server.origin, { connections: watchConnections, connect, headersTimeout: callTimeoutMs, bodyTimeout: 0 });
+    this.calls = new Pool(server.origin, {
+      connections,
+      connect,
+      headersTimeout: callTimeoutMs,
+      bodyTimeout: callTimeoutMs,
+    });
+    this.watches = new Pool(server.origin, {
+      connections: watchConnections,
+      connect,
+      headersTimeout: callTimeoutMs,
+      bodyTimeout: 0,
+    });
   }
 
   static async connect(options: KubernetesApiOptions): Promise<KubernetesApi> {
@@ -130,12 +140,18 @@ export class KubernetesApi {
 
 function loadKubeConfig({ kubeconfig, context, server }: KubernetesApiOptions): KubeConfig {
   const config = new KubeConfig();
-  if (server !== undefined) config.loadFromClusterAndUser({ name: 'given', server, skipTLSVerify: false }, { name: 'none' });
+  if (server !== undefined)
+    config.loadFromClusterAndUser({ name: 'given', server, skipTLSVerify: false }, { name: 'none' });
   else if (kubeconfig !== '') config.loadFromFile(kubeconfig);
   else config.loadFromDefault();
   if (context !== '') {
     if (config.getContextObject(context) === null) throw new Error(`the kubeconfig has no context "${context}"`);
     config.setCurrentContext(context);
+  }
+  if (!config.getCurrentCluster()?.server) {
+    throw new Error(
+      'no Kubernetes cluster is configured: set KUBECONFIG or kubernetes.kubeconfig, or run in a cluster',
+    );
   }
   return config;
 }

@@ -24,23 +24,46 @@ export class KubernetesModule implements OnApplicationShutdown {
           useFactory: ({ kubernetes }: GatewayConfig) =>
             KubernetesApi.connect({ ...kubernetes, ...(server === undefined ? {} : { server }) }),
         },
-        { provide: RemediationRequestClient, inject: [KubernetesApi], useFactory: (api: KubernetesApi) => new RemediationRequestClient(api) },
-        { provide: TokenReviewClient, inject: [KubernetesApi], useFactory: (api: KubernetesApi) => new TokenReviewClient(api) },
+        {
+          provide: RemediationRequestClient,
+          inject: [KubernetesApi],
+          useFactory: (api: KubernetesApi) => new RemediationRequestClient(api),
+        },
+        {
+          provide: TokenReviewClient,
+          inject: [KubernetesApi],
+          useFactory: (api: KubernetesApi) => new TokenReviewClient(api),
+        },
         {
           provide: RemediationRequestIndex,
           inject: [KubernetesApi, RemediationRequestClient, CLOCK, LOG],
           useFactory: (api: KubernetesApi, client: RemediationRequestClient, clock: Clock, log: LogSink) =>
             new RemediationRequestIndex(api, client, clock, log),
         },
-        { provide: Namespaces, inject: [KubernetesApi, LOG], useFactory: (api: KubernetesApi, log: LogSink) => new Namespaces(api, log) },
+        {
+          provide: Namespaces,
+          inject: [KubernetesApi, LOG],
+          useFactory: (api: KubernetesApi, log: LogSink) => new Namespaces(api, log),
+        },
         {
           provide: EnvironmentOverrides,
           inject: [KubernetesApi, GatewayConfig, LOG],
           useFactory: (api: KubernetesApi, { environment }: GatewayConfig, log: LogSink) =>
-            new EnvironmentOverrides(api, { namespace: environment.configmapNamespace, name: environment.configmapName }, log),
+            new EnvironmentOverrides(
+              api,
+              { namespace: environment.configmapNamespace, name: environment.configmapName },
+              log,
+            ),
         },
       ],
-      exports: [KubernetesApi, RemediationRequestClient, TokenReviewClient, RemediationRequestIndex, Namespaces, EnvironmentOverrides],
+      exports: [
+        KubernetesApi,
+        RemediationRequestClient,
+        TokenReviewClient,
+        RemediationRequestIndex,
+        Namespaces,
+        EnvironmentOverrides,
+      ],
     };
   }
 

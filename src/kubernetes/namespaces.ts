@@ -7,7 +7,12 @@ export class Namespaces {
   readonly cache: WatchCache<Readonly<Record<string, string>>>;
 
   constructor(api: KubernetesApi, log: LogSink) {
-    this.cache = new WatchCache({ api, path: '/api/v1/namespaces', keep: ({ metadata }) => metadata?.labels ?? {}, log });
+    this.cache = new WatchCache({
+      api,
+      path: '/api/v1/namespaces',
+      keep: ({ metadata }) => metadata?.labels ?? {},
+      log,
+    });
   }
 
   label(namespace: string, label: string): string | undefined {

@@ -14,7 +14,10 @@ export class RemediationRequestClient {
 
   /** Strict: a field that the installed CRD does not know is an error, not silently dropped. */
   create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
-    return this.api.call('POST', `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`, { body: request, signal });
+    return this.api.call('POST', `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`, {
+      body: request,
+      signal,
+    });
   }
 
   get(ref: RequestRef, signal?: AbortSignal): Promise<RemediationRequest> {

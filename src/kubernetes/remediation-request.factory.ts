@@ -70,7 +70,8 @@ export function buildRemediationRequest(
       annotations: within(annotationBudget, signal.annotations),
       environmentSource: classification.environmentSource,
       prioritySource: classification.prioritySource,
-      originalPayload: payload.length <= maxPayloadLength ? payload : mark(payload.slice(0, maxPayloadLength - 64), payload.length),
+      originalPayload:
+        payload.length <= maxPayloadLength ? payload : mark(payload.slice(0, maxPayloadLength - 64), payload.length),
       payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
     },
   };

@@ -23,7 +23,12 @@ export interface RemediationRequestSpec {
   readonly severity: Severity;
   readonly priority: string;
   readonly environment: string;
-  readonly resource: { readonly kind: string; readonly name: string; readonly apiVersion?: string; readonly namespace?: string };
+  readonly resource: {
+    readonly kind: string;
+    readonly name: string;
+    readonly apiVersion?: string;
+    readonly namespace?: string;
+  };
   readonly fingerprint: string;
   readonly metadata: {
     readonly source: string;
@@ -49,7 +54,11 @@ export interface RemediationRequestStatus {
   readonly overallPhase?: string;
   readonly completionTime?: string;
   readonly conditions?: readonly V1Condition[];
-  readonly deduplication?: { readonly occurrenceCount?: number; readonly firstSeen?: string; readonly lastSeen?: string };
+  readonly deduplication?: {
+    readonly occurrenceCount?: number;
+    readonly firstSeen?: string;
+    readonly lastSeen?: string;
+  };
 }
 
 export interface RemediationRequest {

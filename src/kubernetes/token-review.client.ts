@@ -20,7 +20,10 @@ export class TokenReviewClient {
       kind: 'TokenReview',
       spec: { token, audiences: [...audiences] },
     };
-    const { status } = await this.api.call<V1TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { body, signal });
+    const { status } = await this.api.call<V1TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
+      body,
+      signal,
+    });
     return {
       authenticated: status?.authenticated === true,
       ...(status?.user?.username ? { username: status.user.username } : {}),

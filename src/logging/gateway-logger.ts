@@ -30,7 +30,10 @@ export function createLogger(options: LoggingOptions, scopeFields: () => object)
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: ['authorization', 'token', 'password', '*.authorization', '*.token', '*.password'], censor: '***' },
+      redact: {
+        paths: ['authorization', 'token', 'password', '*.authorization', '*.token', '*.password'],
+        censor: '***',
+      },
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => bounded(fields, text),
@@ -38,11 +41,16 @@ export function createLogger(options: LoggingOptions, scopeFields: () => object)
       mixin: options.addCaller ? () => ({ ...scopeFields(), caller_location: callerLocation() }) : scopeFields,
       hooks: {
         logMethod(args, method) {
-          method.apply(this, args.map((arg) => (typeof arg === 'string' ? clean(arg, text) : arg)) as Parameters<typeof method>);
+          method.apply(
+            this,
+            args.map((arg) => (typeof arg === 'string' ? clean(arg, text) : arg)) as Parameters<typeof method>,
+          );
         },
       },
     },
-    text ? pretty({ destination: destinationOf(options.output), sync: true, ignore: 'pid,hostname', singleLine: true }) : destinationOf(options.output),
+    text
+      ? pretty({ destination: destinationOf(options.output), sync: true, ignore: 'pid,hostname', singleLine: true })
+      : destinationOf(options.output),
   );
 }
 

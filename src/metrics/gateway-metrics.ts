@@ -14,48 +14,80 @@ const maxEnvironments = 20;
 export class GatewayMetrics {
   readonly httpRequests = counter('gateway_http_requests_total', 'Requests answered.', ['method', 'route', 'status']);
   readonly httpErrors = counter('gateway_http_errors_total', 'Requests answered with 4xx or 5xx.', ['route', 'status']);
-  readonly httpDuration = histogram('gateway_http_duration_seconds', 'Time to answer a request.', ['method', 'route'], latencyBuckets);
+  readonly httpDuration = histogram(
+    'gateway_http_duration_seconds',
+    'Time to answer a request.',
+    ['method', 'route'],
+    latencyBuckets,
+  );
 
-  readonly signalsReceived = counter('gateway_signals_received_total', 'Valid signals received, resolved ones included.', [
-    'source',
-    'severity',
-    'environment',
-  ]);
-  readonly signalsDeduplicated = counter('gateway_signals_deduplicated_total', 'Signals that an existing request carries.', ['source']);
-  readonly signalsRejected = counter('gateway_signals_rejected_total', 'Signals refused for good, by reason.', ['source', 'reason']);
-  readonly signalsFailed = counter('gateway_signals_failed_total', 'Signals that the sender must send again, by reason.', [
+  readonly signalsReceived = counter(
+    'gateway_signals_received_total',
+    'Valid signals received, resolved ones included.',
+    ['source', 'severity', 'environment'],
+  );
+  readonly signalsDeduplicated = counter(
+    'gateway_signals_deduplicated_total',
+    'Signals that an existing request carries.',
+    ['source'],
+  );
+  readonly signalsRejected = counter('gateway_signals_rejected_total', 'Signals refused for good, by reason.', [
     'source',
     'reason',
   ]);
-  readonly signalsTruncated = counter('gateway_signals_truncated_total', 'Alerts that the sender itself left out of a webhook.', [
+  readonly signalsFailed = counter(
+    'gateway_signals_failed_total',
+    'Signals that the sender must send again, by reason.',
+    ['source', 'reason'],
+  );
+  readonly signalsTruncated = counter(
+    'gateway_signals_truncated_total',
+    'Alerts that the sender itself left out of a webhook.',
+    ['source'],
+  );
+  readonly stormsDetected = counter('gateway_storms_detected_total', 'Alert storms detected.', ['type']);
+  readonly heartbeat = gauge('gateway_heartbeat_timestamp_seconds', 'Unix time of the last heartbeat signal.', [
     'source',
   ]);
-  readonly stormsDetected = counter('gateway_storms_detected_total', 'Alert storms detected.', ['type']);
-  readonly heartbeat = gauge('gateway_heartbeat_timestamp_seconds', 'Unix time of the last heartbeat signal.', ['source']);
 
   readonly requestsCreated = counter('gateway_remediation_requests_created_total', 'RemediationRequests created.', [
     'environment',
     'priority',
   ]);
-  readonly requestErrors = counter('gateway_remediation_request_errors_total', 'Calls for a RemediationRequest that failed, by reason.', [
-    'reason',
-  ]);
+  readonly requestErrors = counter(
+    'gateway_remediation_request_errors_total',
+    'Calls for a RemediationRequest that failed, by reason.',
+    ['reason'],
+  );
   readonly alertToRequest = histogram(
     'gateway_alert_to_request_seconds',
     'From the start of an alert to its acknowledged RemediationRequest.',
     [],
     ageBuckets,
   );
-  readonly stageDuration = histogram('gateway_stage_duration_seconds', 'Time in a stage of processing.', ['stage'], latencyBuckets);
-  readonly prioritySource = counter('gateway_priority_source_total', 'Priorities decided, by what decided.', ['source']);
-  readonly environmentSource = counter('gateway_environment_source_total', 'Environments decided, by what decided.', ['source']);
+  readonly stageDuration = histogram(
+    'gateway_stage_duration_seconds',
+    'Time in a stage of processing.',
+    ['stage'],
+    latencyBuckets,
+  );
+  readonly prioritySource = counter('gateway_priority_source_total', 'Priorities decided, by what decided.', [
+    'source',
+  ]);
+  readonly environmentSource = counter('gateway_environment_source_total', 'Environments decided, by what decided.', [
+    'source',
+  ]);
 
   readonly authentication = counter('gateway_authentication_total', 'Authentications, by result.', ['result']);
   readonly rateLimited = counter('gateway_rate_limited_total', 'Requests refused by a rate limit, by kind.', ['kind']);
 
   readonly redisConnection = gauge('gateway_redis_connection_status', '1 while Redis is connected, 0 while it is not.');
   readonly cacheEntries = gauge('gateway_cache_entries', 'Entries of each bounded or watched memory.', ['cache']);
-  readonly watchSilence = gauge('gateway_watch_silence_seconds', 'Time since the API server was last heard of, by watch.', ['watch']);
+  readonly watchSilence = gauge(
+    'gateway_watch_silence_seconds',
+    'Time since the API server was last heard of, by watch.',
+    ['watch'],
+  );
   readonly buildInfo = gauge('gateway_build_info', 'Always 1; the labels say what runs.', ['version', 'node']);
 
   private readonly environments = new Set<string>();
@@ -85,6 +117,13 @@ function gauge<L extends string>(name: string, help: string, labelNames: readonl
   return (register.getSingleMetric(name) as Gauge<L> | undefined) ?? new Gauge({ name, help, labelNames });
 }
 
-function histogram<L extends string>(name: string, help: string, labelNames: readonly L[], buckets: number[]): Histogram<L> {
-  return (register.getSingleMetric(name) as Histogram<L> | undefined) ?? new Histogram({ name, help, labelNames, buckets });
+function histogram<L extends string>(
+  name: string,
+  help: string,
+  labelNames: readonly L[],
+  buckets: number[],
+): Histogram<L> {
+  return (
+    (register.getSingleMetric(name) as Histogram<L> | undefined) ?? new Histogram({ name, help, labelNames, buckets })
+  );
 }

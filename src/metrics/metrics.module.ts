@@ -11,6 +11,9 @@ export class MetricsModule {}
 @Module({})
 export class MetricsListenerModule {
   static forRoot(path: string): DynamicModule {
-    return { module: MetricsListenerModule, imports: [PrometheusModule.register({ path, defaultMetrics: { enabled: true } })] };
+    return {
+      module: MetricsListenerModule,
+      imports: [PrometheusModule.register({ path, defaultMetrics: { enabled: true } })],
+    };
   }
 }

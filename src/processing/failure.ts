@@ -22,7 +22,11 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
   if (error instanceof StateUnavailableError) return failed(signal, 'state_unavailable', cause);
   if (error instanceof FallbackNamespaceError) {
     return error.ofSignal
-      ? rejected(signal, 'namespace_terminating', `Namespace '${signal.namespace}' is being deleted and there is no other to fall back to`)
+      ? rejected(
+          signal,
+          'namespace_terminating',
+          `Namespace '${signal.namespace}' is being deleted and there is no other to fall back to`,
+        )
       : failed(signal, 'fallback_namespace_missing', cause);
   }
   if (error instanceof KubernetesApiError) {

@@ -31,7 +31,7 @@ const installedNamespace = 'kubernaut-system';
         client: RemediationRequestClient,
         clock: Clock,
         { deduplication }: GatewayConfig,
-      ) => new Deduplication(state, index, client, clock, deduplication.cooldown),
+      ) => new Deduplication(state, index, client, clock, deduplication.cooldown ?? deduplication.ttl),
     },
     {
       provide: EnvironmentClassifier,
@@ -48,17 +48,36 @@ const installedNamespace = 'kubernaut-system';
     {
       provide: RequestOpener,
       inject: [RemediationRequestClient, CLOCK, GatewayConfig, KubernetesApi],
-      useFactory: (client: RemediationRequestClient, clock: Clock, { deduplication, crd }: GatewayConfig, api: KubernetesApi) =>
-        new RequestOpener(client, clock, deduplication.cooldown, crd.fallbackNamespace || api.ownNamespace || installedNamespace),
+      useFactory: (
+        client: RemediationRequestClient,
+        clock: Clock,
+        { deduplication, crd }: GatewayConfig,
+        api: KubernetesApi,
+      ) =>
+        new RequestOpener(
+          client,
+          clock,
+          deduplication.cooldown ?? deduplication.ttl,
+          crd.fallbackNamespace || api.ownNamespace || installedNamespace,
+        ),
     },
     {
       provide: SignalJournal,
       inject: [GatewayMetrics, EnvironmentClassifier, LOG],
-      useFactory: (metrics: GatewayMetrics, environment: EnvironmentClassifier, log: LogSink) => new SignalJournal(metrics, environment, log),
+      useFactory: (metrics: GatewayMetrics, environment: EnvironmentClassifier, log: LogSink) =>
+        new SignalJournal(metrics, environment, log),
     },
     {
       provide: SignalProcessor,
-      inject: [Deduplication, EnvironmentClassifier, PriorityEvaluator, RequestOpener, SignalJournal, GatewayMetrics, GatewayConfig],
+      inject: [
+        Deduplication,
+        EnvironmentClassifier,
+        PriorityEvaluator,
+        RequestOpener,
+        SignalJournal,
+        GatewayMetrics,
+        GatewayConfig,
+      ],
       useFactory: (
         deduplication: Deduplication,
         environment: EnvironmentClassifier,
@@ -67,7 +86,16 @@ const installedNamespace = 'kubernaut-system';
         journal: SignalJournal,
         metrics: GatewayMetrics,
         { signals }: GatewayConfig,
-      ) => new SignalProcessor(deduplication, environment, priority, requests, journal, metrics, new Set(signals.heartbeatAlerts)),
+      ) =>
+        new SignalProcessor(
+          deduplication,
+          environment,
+          priority,
+          requests,
+          journal,
+          metrics,
+          new Set(signals.heartbeatAlerts),
+        ),
     },
   ],
   exports: [SignalProcessor, Deduplication],

@@ -43,7 +43,12 @@ export class RequestOpener {
    * the first digits, more digits are used (contract, section 5).
    * @throws KubernetesApiError, FallbackNamespaceError
    */
-  async open(signal: Signal, classification: Classification, generation: number, deadline: AbortSignal): Promise<Opened> {
+  async open(
+    signal: Signal,
+    classification: Classification,
+    generation: number,
+    deadline: AbortSignal,
+  ): Promise<Opened> {
     let place: { namespace: string; generation: number; digits: 6 | 12 } = {
       namespace: isDnsLabel(signal.namespace) ? signal.namespace : this.fallbackNamespace,
       generation,

@@ -59,10 +59,10 @@ export class SignalJournal {
     const fields = {
       outcome: outcome.status,
       reason: outcome.reason,
-      ...(signal instanceof InvalidSignal ? { problems: signal.problems } : { signal: signal.name, fingerprint: signal.fingerprint }),
-      ...('request' in outcome
-        ? { remediation_request: `${outcome.request.namespace}/${outcome.request.name}` }
-        : {}),
+      ...(signal instanceof InvalidSignal
+        ? { problems: signal.problems }
+        : { signal: signal.name, fingerprint: signal.fingerprint }),
+      ...('request' in outcome ? { remediation_request: `${outcome.request.namespace}/${outcome.request.name}` } : {}),
       ...('environment' in outcome ? { environment: outcome.environment, priority: outcome.priority } : {}),
     };
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');

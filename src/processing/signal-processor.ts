@@ -49,7 +49,10 @@ export class SignalProcessor {
     return outcomes;
   }
 
-  private async processBatch(batch: readonly (Signal | InvalidSignal)[], deadline: AbortSignal): Promise<SignalOutcome[]> {
+  private async processBatch(
+    batch: readonly (Signal | InvalidSignal)[],
+    deadline: AbortSignal,
+  ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
     const firing = new Map<string, Signal>();
     const resolved: Signal[] = [];
@@ -65,7 +68,9 @@ export class SignalProcessor {
 
     return batch.map((entry) => {
       const outcome =
-        entry instanceof InvalidSignal ? rejectedAsInvalid(entry) : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint), outcomes));
+        entry instanceof InvalidSignal
+          ? rejectedAsInvalid(entry)
+          : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint), outcomes));
       this.journal.record(entry, outcome);
       return outcome;
     });
@@ -111,7 +116,13 @@ export class SignalProcessor {
       const standing = await this.deduplication.standing(signal, deadline);
       if (standing.kind === 'carried') {
         const { request, reason } = standing;
-        const outcome = { ...seen, status: 'duplicate', fingerprint: signal.fingerprint, request: refOf(request), reason } as const;
+        const outcome = {
+          ...seen,
+          status: 'duplicate',
+          fingerprint: signal.fingerprint,
+          request: refOf(request),
+          reason,
+        } as const;
         return { outcome, settlement: { fresh, request: refOf(request), known: request } };
       }
 
@@ -126,12 +137,25 @@ export class SignalProcessor {
       endCreate();
       if (opened.kind === 'carried') {
         const request = refOf(opened.request);
-        const outcome = { ...seen, status: 'duplicate', fingerprint: signal.fingerprint, request, reason: 'already_exists' } as const;
+        const outcome = {
+          ...seen,
+          status: 'duplicate',
+          fingerprint: signal.fingerprint,
+          request,
+          reason: 'already_exists',
+        } as const;
         return { outcome, settlement: { fresh, request, known: opened.request } };
       }
       const { request, generation } = opened;
       const reason = generation === 1 ? 'new' : 'next_generation';
-      const outcome = { ...seen, ...classification, status: 'created', fingerprint: signal.fingerprint, request, reason } as const;
+      const outcome = {
+        ...seen,
+        ...classification,
+        status: 'created',
+        fingerprint: signal.fingerprint,
+        request,
+        reason,
+      } as const;
       return { outcome, settlement: { fresh, request } };
     } catch (error) {
       return { outcome: toUnprocessed(signal, error), settlement: { fresh } };

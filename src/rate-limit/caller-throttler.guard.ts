@@ -1,6 +1,11 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ThrottlerGuard, type ThrottlerLimitDetail, type ThrottlerModuleOptions, type ThrottlerStorage } from '@nestjs/throttler';
+import {
+  ThrottlerGuard,
+  type ThrottlerLimitDetail,
+  type ThrottlerModuleOptions,
+  type ThrottlerStorage,
+} from '@nestjs/throttler';
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
@@ -35,8 +40,12 @@ export class CallerThrottlerGuard extends ThrottlerGuard {
   protected override throwThrottlingException(_context: ExecutionContext, detail: ThrottlerLimitDetail): Promise<void> {
     this.metrics.rateLimited.inc({ kind: 'caller' });
     this.log.warn({ limit_per_minute: detail.limit }, 'rate limit exceeded');
-    throw new ProblemError('caller-over-limit', `More than ${detail.limit} requests a minute by this caller, send again later`, {
-      retryAfterSeconds: Math.max(1, detail.timeToBlockExpire),
-    });
+    throw new ProblemError(
+      'caller-over-limit',
+      `More than ${detail.limit} requests a minute by this caller, send again later`,
+      {
+        retryAfterSeconds: Math.max(1, detail.timeToBlockExpire),
+      },
+    );
   }
 }

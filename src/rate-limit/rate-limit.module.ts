@@ -30,7 +30,9 @@ const burstShare = 1 / 6;
       inject: [CLOCK, GatewayConfig],
       useFactory: (clock: Clock, { rateLimit }: GatewayConfig) => {
         const perMinute = rateLimit.authenticatedRequestsPerMinute;
-        return new TokenBucketStorage(new TokenBuckets(clock, { capacity: Math.max(1, Math.ceil(perMinute * burstShare)), perMinute }));
+        return new TokenBucketStorage(
+          new TokenBuckets(clock, { capacity: Math.max(1, Math.ceil(perMinute * burstShare)), perMinute }),
+        );
       },
     },
   ],

@@ -65,7 +65,11 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
   if (node !== undefined) {
     // Without an object of its own, an exporter's namespace says where the exporter runs, not what is wrong.
     const aboutNamespace = exporter === undefined ? namespace : own(labels, 'namespace', 'exported');
-    return { resource: { kind: 'Node', name: node, apiVersion: 'v1' }, namespace: aboutNamespace ?? '', specific: true };
+    return {
+      resource: { kind: 'Node', name: node, apiVersion: 'v1' },
+      namespace: aboutNamespace ?? '',
+      specific: true,
+    };
   }
   if (scope !== undefined) {
     return { resource: { kind: 'Namespace', name: scope, apiVersion: 'v1' }, namespace: scope, specific: false };

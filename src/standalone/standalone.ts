@@ -36,7 +36,13 @@ const namespaces: readonly KubernetesObject[] = [
 ];
 
 /** Starts the gateway against a Kubernetes API server in the same process. The client code and its protocol are the real ones. */
-export async function startStandalone({ config, logger, apiListen, dataDir, token }: StandaloneOptions): Promise<Standalone> {
+export async function startStandalone({
+  config,
+  logger,
+  apiListen,
+  dataDir,
+  token,
+}: StandaloneOptions): Promise<Standalone> {
   const { host = '127.0.0.1', port } = parseListenAddress(apiListen);
   const api = await startKubernetesApiServer({
     listen: { host, port },

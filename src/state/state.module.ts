@@ -32,7 +32,11 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
           onRedisChange: (status) => {
             metrics.redisConnection.set(status.up ? 1 : 0);
             if (status.up) log.info({ addr: redis.addr }, 'connected to Redis');
-            else log.error({ addr: redis.addr, on_failure: redis.onFailure }, `failed to connect to Redis: ${status.reason}`);
+            else
+              log.error(
+                { addr: redis.addr, on_failure: redis.onFailure },
+                `failed to connect to Redis: ${status.reason}`,
+              );
           },
         }),
     },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { problemCatalogue } from '../../src/http/problem';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
 
 interface Example {
@@ -59,8 +60,7 @@ describe('docs/api.md', () => {
     },
   );
 
-  it('lists a row for every kind of problem in docs/errors.md, and no other', async () => {
-    const { problemCatalogue } = await import('../../src/http/problem');
+  it("lists a row for every kind of problem in docs/errors.md, and no other", () => {
     const rows = [...readFileSync(join(__dirname, '../../docs/errors.md'), 'utf8').matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm)];
     expect(Object.fromEntries(rows.map(([, kind, status]) => [kind, Number(status)]))).toEqual(
       Object.fromEntries(Object.entries(problemCatalogue).map(([kind, { status }]) => [kind, status])),

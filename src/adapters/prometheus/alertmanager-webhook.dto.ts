@@ -9,7 +9,12 @@ export class AlertDto {
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'string' },
-    example: { alertname: 'HighMemoryUsage', severity: 'critical', namespace: 'prod-payment-service', pod: 'payment-api-789' },
+    example: {
+      alertname: 'HighMemoryUsage',
+      severity: 'critical',
+      namespace: 'prod-payment-service',
+      pod: 'payment-api-789',
+    },
   })
   labels?: unknown;
 
@@ -56,7 +61,11 @@ export class AlertmanagerWebhookDto {
   @Allow()
   externalURL?: unknown;
 
-  @ApiPropertyOptional({ type: 'integer', description: "Alerts that Alertmanager's `max_alerts` left out.", default: 0 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    description: "Alerts that Alertmanager's `max_alerts` left out.",
+    default: 0,
+  })
   @Allow()
   truncatedAlerts?: unknown;
 

@@ -9,7 +9,12 @@ export const webhookExamples = {
       alerts: [
         {
           status: 'firing',
-          labels: { alertname: 'HighMemoryUsage', severity: 'critical', namespace: 'prod-payment-service', pod: 'payment-api-789' },
+          labels: {
+            alertname: 'HighMemoryUsage',
+            severity: 'critical',
+            namespace: 'prod-payment-service',
+            pod: 'payment-api-789',
+          },
           annotations: { description: 'Pod using 95% memory', summary: 'Memory usage at 95% for payment-api-789' },
           startsAt: '2025-10-04T10:00:00Z',
         },
@@ -23,7 +28,12 @@ export const webhookExamples = {
       alerts: [
         {
           status: 'resolved',
-          labels: { alertname: 'HighMemoryUsage', severity: 'critical', namespace: 'prod-payment-service', pod: 'payment-api-789' },
+          labels: {
+            alertname: 'HighMemoryUsage',
+            severity: 'critical',
+            namespace: 'prod-payment-service',
+            pod: 'payment-api-789',
+          },
           startsAt: '2025-10-04T10:00:00Z',
           endsAt: '2025-10-04T10:20:00Z',
         },

@@ -89,7 +89,14 @@ export class Deduplication {
     const confirmations = settlements.flatMap(({ fresh, request, known }) =>
       request === undefined
         ? []
-        : [{ fingerprint: fresh.signal.fingerprint, token: fresh.token, request, ...(known ? { known: seenOf(known) } : {}) }],
+        : [
+            {
+              fingerprint: fresh.signal.fingerprint,
+              token: fresh.token,
+              request,
+              ...(known ? { known: seenOf(known) } : {}),
+            },
+          ],
     );
     const releases = settlements
       .filter(({ request }) => request === undefined)

@@ -31,7 +31,10 @@ export class EnvironmentClassifier {
     private readonly namespaces: Namespaces,
     private readonly overrides: EnvironmentOverrides,
   ) {
-    this.patterns = rules.namespacePatterns.map(({ pattern, environment }) => ({ pattern: new RegExp(pattern), environment }));
+    this.patterns = rules.namespacePatterns.map(({ pattern, environment }) => ({
+      pattern: new RegExp(pattern),
+      environment,
+    }));
   }
 
   /** Resolves once the sources are known; a source that is not known yet must not be taken for one that says nothing. */
@@ -59,7 +62,8 @@ export class EnvironmentClassifier {
       case 'alert_label':
         return signal.labels.get(alertLabel);
       case 'namespace_pattern':
-        return this.patterns.find(({ pattern }) => signal.namespace !== '' && pattern.test(signal.namespace))?.environment;
+        return this.patterns.find(({ pattern }) => signal.namespace !== '' && pattern.test(signal.namespace))
+          ?.environment;
     }
   }
 }

@@ -17,7 +17,8 @@ export class PriorityEvaluator {
 
   evaluate(signal: Signal, environment: string): PriorityDecision {
     const { severity } = signal;
-    const priority = this.table.get(`${severity}_${environment}`) ?? this.table.get(severity) ?? this.table.get('default');
+    const priority =
+      this.table.get(`${severity}_${environment}`) ?? this.table.get(severity) ?? this.table.get('default');
     if (priority === undefined) throw new Error('the priority table has no "default"');
     return { priority, prioritySource: 'fallback_table' };
   }

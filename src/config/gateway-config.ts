@@ -1,0 +1,439 @@
+import {
+  Decimal,
+  Duration,
+  Flag,
+  Integer,
+  isAddressOrNetwork,
+  Limit,
+  ListenAddress,
+  OneOf,
+  RecordList,
+  Section,
+  Text,
+  TextLike,
+  TextList,
+  TextMap,
+} from './setting';
+
+const reserved = { reserved: true };
+const path = /^\/[A-Za-z0-9/_.-]*[A-Za-z0-9_.-]$/;
+const pathRange = 'a path such as /ready: letters, digits, and / _ . -';
+const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const labelRange = 'at most 63 lower-case letters, digits and hyphens';
+const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
+const nonEmpty = { range: 'texts', accepts: (text: string) => text !== '' };
+const severities = ['critical', 'warning', 'info'];
+const priorities = ['P0', 'P1', 'P2', 'P3', 'P4'];
+const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
+
+export class ServerConfig {
+  @ListenAddress('Where senders post. Port 0 takes a free port.')
+  listenAddr = ':8080';
+
+  @Duration('100ms', '10m', 'In this time a whole request must have been received; else 408.')
+  readTimeout = 30_000;
+
+  @Duration('1s', '10m', 'So long may a connection stand still while a request is being served.')
+  writeTimeout = 30_000;
+
+  @Duration(
+    '1s',
+    '1h',
+    'So long an idle connection is kept. Longer than the 5 minutes of Alertmanager, so that it never posts on one that is being closed.',
+  )
+  idleTimeout = 360_000;
+
+  @Integer(4_096, 1_048_576, 'The largest size of all headers of a request, in bytes.')
+  maxHeaderBytes = 16_384;
+
+  @Integer(1_024, 67_108_864, 'The largest body of a request, in bytes; else 413, which Alertmanager does not retry.')
+  maxBodyBytes = 1_048_576;
+
+  @Duration('1s', '10m', 'After SIGTERM everything must have ended in this time.')
+  gracefulShutdownTimeout = 30_000;
+
+  @Duration(
+    '0s',
+    '5m',
+    'After SIGTERM the gateway is not ready but goes on serving for so long, since endpoints are removed a little later.',
+  )
+  shutdownDelay = 5_000;
+
+  @TextList(
+    { range: 'addresses or networks such as 10.0.0.0/8', accepts: isAddressOrNetwork },
+    'Proxies whose X-Forwarded-For is believed: the right-most address that is none of them is the client.',
+  )
+  trustedProxies: string[] = [];
+}
+
+export class AuthConfig {
+  @TextList({ ...nonEmpty, range: 'at least one text', min: 1 }, 'A token must be meant for one of these audiences.')
+  audiences = ['kubernaut-gateway'];
+
+  @Duration('0s', '60s', 'So long an accepted token is believed without asking again, and never beyond its own expiry.')
+  tokenCacheTtl = 60_000;
+
+  @Duration('0s', '10s', 'So long a refused token is refused without asking again.')
+  failureCacheTtl = 10_000;
+
+  @Integer(1, 256, 'So many token reviews are under way at once; further ones wait.')
+  maxReviewsInFlight = 16;
+}
+
+export class KubernetesConfig {
+  @Text('A kubeconfig file. Empty: KUBECONFIG, else ~/.kube/config, else the ServiceAccount of the pod.')
+  kubeconfig = '';
+
+  @Text('A context of the kubeconfig. Empty: its current one.')
+  context = '';
+
+  @Integer(1, 1_024, 'Connections to the API server that all calls share.')
+  connections = 32;
+}
+
+export class CrdConfig {
+  @TextLike(
+    dnsLabelOrNone,
+    `empty, or ${labelRange}`,
+    'Takes the requests of signals whose namespace is absent or being deleted. Empty: the namespace of the gateway.',
+  )
+  fallbackNamespace = '';
+}
+
+export class FingerprintConfig {
+  @Text('Name of the cluster in the identity of an incident, when several clusters share what consumes the requests.')
+  cluster = '';
+
+  @TextList(nonEmpty, 'Labels that join the identity of every incident.')
+  identityLabels: string[] = [];
+
+  @TextList(nonEmpty, 'Labels that only say which replica of the sender spoke; they never count for the identity.')
+  replicaLabels = ['prometheus_replica', 'prometheus', 'thanos_ruler_replica', 'receive_replica'];
+}
+
+export class SignalsConfig {
+  @TextLike(dnsLabel, labelRange, 'The namespace of a signal that names a namespaced object and no namespace.')
+  defaultNamespace = 'default';
+
+  @TextMap(
+    {
+      range: `a map from lower-case severities to ${severities.join(', ')}`,
+      accepts: (map) => Object.values(map).every((value) => severities.includes(value)),
+    },
+    'What other severities mean. One that is not listed, or none, is a warning.',
+  )
+  severityMapping: Record<string, string> = {
+    page: 'critical',
+    fatal: 'critical',
+    emergency: 'critical',
+    error: 'critical',
+    high: 'critical',
+    major: 'critical',
+    sev1: 'critical',
+    p1: 'critical',
+    warn: 'warning',
+    medium: 'warning',
+    minor: 'warning',
+    sev2: 'warning',
+    p2: 'warning',
+    low: 'info',
+    notice: 'info',
+    information: 'info',
+    informational: 'info',
+    sev3: 'info',
+    p3: 'info',
+  };
+
+  @TextList(nonEmpty, 'Alerts that only prove that the sender is alive: answered, counted, never a request.')
+  heartbeatAlerts = ['Watchdog', 'DeadMansSwitch'];
+}
+
+export class RedisConfig {
+  @TextLike(
+    /^$|^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/,
+    'empty, or an address such as redis:6379',
+    'Redis. Empty: the state is in this process, which is right for one replica only.',
+  )
+  addr = 'redis:6379';
+
+  @Text('ACL user. Empty: the default user.')
+  username = '';
+
+  @Text('Password; best given by REDIS_PASSWORD.', { secret: true })
+  password = '';
+
+  @Integer(0, 1_000_000, 'Database number.')
+  db = 0;
+
+  @Duration('100ms', '1m', 'Connecting may take so long.')
+  dialTimeout = 5_000;
+
+  @Duration('10ms', '2s', 'One command may take so long; then Redis counts as away.')
+  commandTimeout = 250;
+
+  @OneOf(
+    ['degrade', 'reject'],
+    'While Redis is away: degrade answers from the API server and this process, reject answers 503.',
+  )
+  onFailure: 'degrade' | 'reject' = 'degrade';
+
+  @TextLike(/^[A-Za-z0-9:._-]{1,64}$/, 'at most 64 letters, digits and : . _ -', 'Every key begins with this.')
+  keyPrefix = 'kubernaut-gateway';
+
+  @Integer(0, 100, 'Connection attempts.', reserved)
+  maxRetries = 3;
+
+  @Integer(0, 10_000, 'Idle connections.', reserved)
+  minIdleConns = 10;
+
+  @Integer(1, 10_000, 'Connections.', reserved)
+  poolSize = 100;
+
+  @Duration('0s', '1m', 'Waiting for a connection.', reserved)
+  poolTimeout = 4_000;
+
+  @Duration('0s', '1m', 'Reading from the socket.', reserved)
+  readTimeout = 3_000;
+
+  @Duration('0s', '1m', 'Writing to the socket.', reserved)
+  writeTimeout = 3_000;
+}
+
+export class RateLimitConfig {
+  @Integer(
+    1,
+    1_000_000,
+    'Refused credentials and token reviews that an address may cause in a minute; a caller with a good token is not limited by its address.',
+  )
+  requestsPerMinute = 100;
+
+  @Integer(1, 1_000_000, 'So many of them at once.')
+  burst = 10;
+
+  @Integer(1, 10_000_000, 'Requests that an authenticated caller may send in a minute; else 503, which is retried.')
+  authenticatedRequestsPerMinute = 6_000;
+
+  @Limit('New signals of a namespace in a minute.', reserved)
+  perNamespace: false | number = false;
+}
+
+export class DeduplicationConfig {
+  @Duration('1s', '24h', 'So long after its last sighting an incident is remembered without looking at its request.')
+  ttl = 300_000;
+
+  @Duration(
+    '0s',
+    '168h',
+    'So long after its request is over a firing incident is still a duplicate of it. Default: the ttl.',
+  )
+  cooldown: number | undefined = undefined;
+
+  @Duration('1s', '1h', 'So often the state in this process drops what has expired. Redis expires its own.')
+  cleanupInterval = 60_000;
+}
+
+export class StormDetectionConfig {
+  @Integer(1, 1_000_000, 'More new signals than this in a minute are a storm.', reserved)
+  rateThreshold = 10;
+
+  @Integer(1, 1_000_000, 'More similar resources than this are a storm.', reserved)
+  patternThreshold = 5;
+
+  @Duration('1s', '1h', 'A storm ends after so long without a new member.', reserved)
+  aggregationWindow = 60_000;
+
+  @Decimal(0, 1, 'How alike labels must be.', reserved)
+  similarityThreshold = 0.8;
+}
+
+export class EnvironmentConfig {
+  @Duration('0s', '1h', 'Namespaces are watched; nothing is kept by time.', reserved)
+  cacheTtl = 30_000;
+
+  @TextLike(dnsLabel, labelRange, 'Namespace of the ConfigMap with the overrides.')
+  configmapNamespace = 'kubernaut-system';
+
+  @TextLike(
+    /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/,
+    'the name of a ConfigMap',
+    'ConfigMap whose entries set the environment of a namespace.',
+  )
+  configmapName = 'kubernaut-environment-overrides';
+
+  @TextLike(dnsLabel, labelRange, 'The environment when no source says one.')
+  defaultEnvironment = 'unknown';
+
+  @TextList(
+    {
+      range: environmentSources.join(', '),
+      accepts: (text) => (environmentSources as readonly string[]).includes(text),
+    },
+    'Who is asked for the environment, in this order.',
+  )
+  sources: (typeof environmentSources)[number][] = [...environmentSources];
+
+  @TextList(nonEmpty, 'Labels of a namespace that name its environment, in this order.')
+  namespaceLabels = ['environment'];
+
+  @RecordList(
+    {
+      range: 'a list of {pattern: regular expression, environment: name}',
+      members: ['pattern', 'environment'],
+      accepts: ({ pattern = '', environment = '' }) => isRegularExpression(pattern) && dnsLabel.test(environment),
+    },
+    'Environments by the name of the namespace; the first pattern that matches counts.',
+  )
+  namespacePatterns: { pattern: string; environment: string }[] = [];
+}
+
+export class PriorityConfig {
+  @Text('Rego policy.', reserved)
+  regoPolicyPath = '/etc/kubernaut/policies/priority.rego';
+
+  @TextMap(
+    {
+      range: `a map from <severity>_<environment>, <severity> and default (which must be there) to ${priorities.join(', ')}`,
+      accepts: (map) =>
+        Object.hasOwn(map, 'default') && Object.values(map).every((value) => priorities.includes(value)),
+    },
+    'The most specific entry decides. A table of yours replaces the whole one.',
+  )
+  fallbackTable: Record<string, string> = {
+    critical_production: 'P1',
+    critical_staging: 'P2',
+    warning_production: 'P2',
+    warning_staging: 'P3',
+    default: 'P3',
+  };
+}
+
+export class LoggingConfig {
+  @OneOf(['trace', 'debug', 'info', 'warn', 'error'], 'The least urgent lines that are written.')
+  level = 'info';
+
+  @OneOf(['json', 'text'], 'JSON lines, or text for people.')
+  format = 'json';
+
+  @TextLike(/^(stdout|stderr|\/.+)$/, 'stdout, stderr or the absolute path of a file', 'Where the log goes.')
+  output = 'stdout';
+
+  @Flag('Adds file and line to each line, for the price of a stack trace each.')
+  addCaller = false;
+}
+
+export class MetricsConfig {
+  @Flag('Whether metrics are served.')
+  enabled = true;
+
+  @ListenAddress('Where metrics are served: a listener of their own.')
+  listenAddr = ':9090';
+
+  @TextLike(path, pathRange, 'Their path.')
+  path = '/metrics';
+}
+
+export class HealthConfig {
+  @Flag('Whether liveness and readiness are served.')
+  enabled = true;
+
+  @TextLike(path, pathRange, 'Liveness; /healthz answers as well.')
+  path = '/health';
+
+  @TextLike(path, pathRange, 'Readiness; /readyz answers as well.')
+  readinessPath = '/ready';
+}
+
+export class PrometheusAdapterConfig {
+  @Flag('Whether webhooks of Alertmanager are taken.')
+  enabled = true;
+
+  @TextLike(path, pathRange, 'Its path.')
+  path = '/api/v1/signals/prometheus';
+}
+
+export class KubernetesEventAdapterConfig {
+  @Flag('Whether Kubernetes Events are taken.', reserved)
+  enabled = true;
+
+  @TextLike(path, pathRange, 'Its path.', reserved)
+  path = '/api/v1/signals/kubernetes-event';
+}
+
+export class GrafanaAdapterConfig {
+  @Flag('Whether webhooks of Grafana are taken.', reserved)
+  enabled = false;
+
+  @TextLike(path, pathRange, 'Its path.', reserved)
+  path = '/api/v1/signals/grafana';
+}
+
+export class AdaptersConfig {
+  @Section('Alertmanager.')
+  prometheus = new PrometheusAdapterConfig();
+
+  @Section('Kubernetes Events.')
+  kubernetesEvent = new KubernetesEventAdapterConfig();
+
+  @Section('Grafana.')
+  grafana = new GrafanaAdapterConfig();
+}
+
+/** Every setting with its default. Durations are milliseconds. */
+export class GatewayConfig {
+  @Section('The HTTP server.')
+  server = new ServerConfig();
+
+  @Section('Who may send signals: tokens are checked by TokenReview.')
+  auth = new AuthConfig();
+
+  @Section('The API server.')
+  kubernetes = new KubernetesConfig();
+
+  @Section('RemediationRequests.')
+  crd = new CrdConfig();
+
+  @Section('The identity of an incident.')
+  fingerprint = new FingerprintConfig();
+
+  @Section('How signals are read.')
+  signals = new SignalsConfig();
+
+  @Section('The shared memory of replicas.')
+  redis = new RedisConfig();
+
+  @Section('Limits of what addresses and callers may send.')
+  rateLimit = new RateLimitConfig();
+
+  @Section('When a signal is one that is known already.')
+  deduplication = new DeduplicationConfig();
+
+  @Section('Storms of alerts.')
+  stormDetection = new StormDetectionConfig();
+
+  @Section('In which environment a signal happened.')
+  environment = new EnvironmentConfig();
+
+  @Section('How urgent a signal is.')
+  priority = new PriorityConfig();
+
+  @Section('The log.')
+  logging = new LoggingConfig();
+
+  @Section('Metrics for Prometheus.')
+  metrics = new MetricsConfig();
+
+  @Section('Probes.')
+  health = new HealthConfig();
+
+  @Section('The sources of signals.')
+  adapters = new AdaptersConfig();
+}
+
+function isRegularExpression(text: string): boolean {
+  try {
+    new RegExp(text);
+    return text !== '';
+  } catch {
+    return false;
+  }
+}

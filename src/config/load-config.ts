@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import { validateSync, type ValidationError } from 'class-validator';
+import { LineCounter, parseDocument } from 'yaml';
+import { formatDuration } from './duration';
+import { fromEnvironment, settingsByPath, type Environment } from './environment-variables';
+import { GatewayConfig } from './gateway-config';
+import { sections, settings, snakeCase, Unreadable, type Setting } from './setting';
+
+export interface LoadOptions {
+  /** Path of the YAML file; without it GATEWAY_CONFIG_FILE, and without that none. */
+  readonly file?: string;
+  readonly env: Environment;
+  /** What stands in for the defaults, in the form of the file: a mode of running has its own. */
+  readonly defaults?: Tree;
+}
+
+/** The file's form: sections of settings, by their snake_case keys. */
+export type Tree = Readonly<Record<string, unknown>>;
+
+/** The configuration cannot be used; the message lists everything that is wrong with it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly mistakes: readonly string[]) {
+    super(
+      `the configuration has ${mistakes.length} mistake${mistakes.length === 1 ? '' : 's'}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`,
+    );
+  }
+}
+
+/**
+ * The configuration: defaults, then the file, then the environment.
+ * @throws ConfigError with every mistake of both
+ */
+export function loadConfig({ file, env, defaults = {} }: LoadOptions): GatewayConfig {
+  const mistakes: string[] = [];
+  const config = new GatewayConfig();
+  assign(config, defaults, '', mistakes);
+  const path = file ?? env.GATEWAY_CONFIG_FILE;
+  if (path) assign(config, expanded(readYaml(path, mistakes), '', env, mistakes) as Tree, '', mistakes);
+
+  const variables = new Map<string, string>();
+  for (const { variable, path: setting, value } of fromEnvironment(env, config)) {
+    if (setting === undefined) {
+      mistakes.push(`${variable}: there is no such setting`);
+      continue;
+    }
+    variables.set(setting, variable);
+    assign(config, nested(setting.split('.'), value), '', mistakes);
+  }
+  mistakes.push(...invalid(config, variables));
+  if (mistakes.length === 0) mistakes.push(...contradictions(config));
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return config;
+}
+
+/** Puts what stands in `tree` into the typed sections. Values are judged later, all together. */
+function assign(target: object, tree: Tree, path: string, mistakes: string[]): void {
+  const byKey = new Map(settings(target).map((setting) => [snakeCase(setting.member), setting]));
+  const sectionsByKey = new Map(sections(target).map(({ member }) => [snakeCase(member), member]));
+  for (const [key, value] of Object.entries(tree)) {
+    const where = path === '' ? key : `${path}.${key}`;
+    const setting = byKey.get(key);
+    const section = sectionsByKey.get(key);
+    if (setting !== undefined) {
+      if (value !== undefined)
+        Object.assign(target, { [setting.member]: setting.read(value) ?? new Unreadable(value) });
+    } else if (section === undefined) {
+      mistakes.push(`${where}: there is no such setting${nearest(key, [...byKey.keys(), ...sectionsByKey.keys()])}`);
+    } else if (value !== null && value !== undefined) {
+      const inner = (target as Record<string, object>)[section];
+      if (typeof value !== 'object' || Array.isArray(value))
+        mistakes.push(`${where}: must be a section with settings, not ${shown(value)}`);
+      else if (inner !== undefined) assign(inner, value as Tree, where, mistakes);
+    }
+  }
+}
+
+/** What class-validator finds, in words: where it stands, what is valid, and what is there unless that is a secret. */
+function invalid(config: GatewayConfig, variables: ReadonlyMap<string, string>): string[] {
+  const known = settingsByPath(config);
+  const told = (errors: readonly ValidationError[], prefix: string): string[] =>
+    errors.flatMap(({ property, children = [], constraints = {}, value }) => {
+      const path = prefix + snakeCase(property);
+      const setting = known.get(path)?.setting;
+      if (setting === undefined) return told(children, `${path}.`);
+      const given: unknown = value instanceof Unreadable ? value.value : value;
+      const found = setting.secret ? '' : `, not ${shown(given)}${unitHint(setting, given)}`;
+      const where = variables.has(path) ? `${variables.get(path) ?? ''} (${path})` : path;
+      return Object.values(constraints).map((constraint) => `${where}: ${constraint}${found}`);
+    });
+  return told(validateSync(config), '');
+}
+
+/** `${NAME}` as a whole value is the variable of that name, so that a file need not hold a secret. */
+function expanded(value: unknown, path: string, env: Environment, mistakes: string[]): unknown {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const entries = Object.entries(value).map(([key, entry]) => [
+      key,
+      expanded(entry, path === '' ? key : `${path}.${key}`, env, mistakes),
+    ]);
+    return Object.fromEntries(entries) as Tree;
+  }
+  const name = typeof value === 'string' ? /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1] : undefined;
+  if (name === undefined) return value;
+  if (env[name] === undefined) mistakes.push(`${path}: the environment variable ${name} is not set`);
+  return env[name];
+}
+
+function readYaml(file: string, mistakes: string[]): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    mistakes.push(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    return {};
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  for (const { message, pos } of document.errors) {
+    const { line, col } = lines.linePos(pos[0]);
+    mistakes.push(`${file}:${line}:${col}: ${message}`);
+  }
+  if (document.errors.length > 0) return {};
+  const tree = document.toJS() as unknown;
+  if (tree === null || tree === undefined) return {};
+  if (typeof tree === 'object' && !Array.isArray(tree)) return tree as Tree;
+  mistakes.push(`${file}: must hold sections with settings`);
+  return {};
+}
+
+/** What no single setting can know. */
+function contradictions({ server, adapters, health }: GatewayConfig): string[] {
+  const found: string[] = [];
+  if (server.gracefulShutdownTimeout <= server.shutdownDelay) {
+    found.push(
+      `server.graceful_shutdown_timeout: must be longer than server.shutdown_delay (${formatDuration(server.shutdownDelay)}), not ${formatDuration(server.gracefulShutdownTimeout)}`,
+    );
+  }
+  const paths = new Map<string, string>();
+  const uses: [string, string][] = [
+    ['health.path', health.path],
+    ['health.readiness_path', health.readinessPath],
+    ['adapters.prometheus.path', adapters.prometheus.path],
+    ['adapters.kubernetes_event.path', adapters.kubernetesEvent.path],
+    ['adapters.grafana.path', adapters.grafana.path],
+  ];
+  for (const [where, path] of uses) {
+    const other = paths.get(path);
+    if (other !== undefined) found.push(`${where}: ${path} is taken by ${other}`);
+    paths.set(path, where);
+  }
+  return found;
+}
+
+function nested(keys: readonly string[], value: unknown): Tree {
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function unitHint({ type }: Setting, value: unknown): string {
+  return type === 'duration' && typeof value === 'number' ? ` (a unit is missing: write ${value}s or ${value}m)` : '';
+}
+
+function nearest(key: string, known: readonly string[]): string {
+  const [best] = known
+    .map((name) => ({ name, distance: distanceOf(key, name) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best !== undefined && best.distance <= 3 ? `, did you mean ${best.name}?` : '';
+}
+
+/** Levenshtein's distance. */
+function distanceOf(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 3) return Number.POSITIVE_INFINITY;
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
