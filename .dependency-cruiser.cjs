@@ -86,6 +86,13 @@ module.exports = {
       from: { path: within(['processing']) },
       to: { path: [inPackages(['fastify', '@nestjs/platform-fastify', '@nestjs/swagger']), '^http[s2]?$'] },
     },
+    {
+      name: 'kubernetes-knows-types-of-state',
+      comment: 'what is remembered may be written into objects; remembering it is not for kubernetes/',
+      severity: 'error',
+      from: { path: within(['kubernetes']), pathNot: spec },
+      to: { path: within(['state']), dependencyTypesNot: ['type-only'] },
+    },
     { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'no-re-export',

@@ -11,11 +11,9 @@ export class DeadlineExceededError extends Error {
 export function beforeDeadline<T>(work: Promise<T>, deadline: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const expire = () => reject(new DeadlineExceededError());
-    if (deadline.aborted) {
-      expire();
-      return;
-    }
-    deadline.addEventListener('abort', expire, { once: true });
+    // Listened to in any case: a failure that comes too late for an answer must not end the process.
     work.then(resolve, reject).finally(() => deadline.removeEventListener('abort', expire));
+    if (deadline.aborted) expire();
+    else deadline.addEventListener('abort', expire, { once: true });
   });
 }

@@ -63,11 +63,18 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   });
   app.useGlobalFilters(new ErrorFilter(logger, server.maxBodyBytes));
   serveApiExplorer(app, version);
-  await app.init();
-  await app.listen(...listenArguments(server.listenAddr));
-  const metricsApp = metricsConfig.enabled
-    ? await startMetrics(metricsConfig.listenAddr, metricsConfig.path)
-    : undefined;
+  const metricsApp = metricsConfig.enabled ? await createMetricsApp(metricsConfig.path) : undefined;
+  const stop = async () => {
+    await app.close();
+    await metricsApp?.close();
+  };
+  try {
+    await metricsApp?.listen(...listenArguments(metricsConfig.listenAddr));
+    await app.listen(...listenArguments(server.listenAddr));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 
   return {
     url: urlOf(app, server.listenAddr),
@@ -75,20 +82,13 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     async close() {
       readiness.beginDraining();
       await delay(server.shutdownDelay);
-      await app.close();
-      await metricsApp?.close();
+      await stop();
     },
   };
 }
 
-async function startMetrics(listenAddr: string, path: string): Promise<NestFastifyApplication> {
-  const app = await NestFactory.create<NestFastifyApplication>(
-    MetricsListenerModule.forRoot(path),
-    new FastifyAdapter(),
-    { logger: false },
-  );
-  await app.listen(...listenArguments(listenAddr));
-  return app;
+function createMetricsApp(path: string): Promise<NestFastifyApplication> {
+  return NestFactory.create(MetricsListenerModule.forRoot(path), new FastifyAdapter(), { logger: false });
 }
 
 function listenArguments(address: string): [number, string] {

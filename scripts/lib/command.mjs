@@ -32,13 +32,14 @@ export function isOnPath(program) {
 /** Says what is being done, does it, and adds how long it took, all in one line. */
 export function timed(what, work) {
   const start = performance.now();
+  const took = () => seconds(performance.now() - start);
   process.stdout.write(`${what} ... `);
   try {
     const result = work();
-    console.log(seconds(performance.now() - start));
+    console.log(took());
     return result;
   } catch (error) {
-    console.log('failed');
+    console.log(`failed after ${took()}`);
     throw error;
   }
 }

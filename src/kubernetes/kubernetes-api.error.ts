@@ -2,7 +2,7 @@ import type { V1Status } from '@kubernetes/client-node';
 
 /** What a failed call means for its caller; the one reading of the API server's answers. */
 export type KubernetesFailure =
-  /** No answer in time, no connection, or 5xx. */
+  /** No answer in time, no connection, 5xx, or an answer that is not one of an API server. */
   | 'unavailable'
   /** 429: API Priority and Fairness asks to come back later. */
   | 'overloaded'
@@ -59,6 +59,9 @@ export function isFailure(error: unknown, failure: KubernetesFailure): boolean {
   return error instanceof KubernetesApiError && error.failure === failure;
 }
 
+/** Admission answers with whatever code its author chose; only its words say that it was admission. */
+const deniedByAdmission = /admission webhook ".*" denied the request|ValidatingAdmissionPolicy .* denied request/;
+
 /** Reads an error answer. `Status.reason` and `Status.details` decide; the text only where the server gives nothing else. */
 export function toKubernetesApiError(statusCode: number, body: string): KubernetesApiError {
   const status = parseStatus(body);
@@ -76,9 +79,13 @@ function parseStatus(body: string): V1Status | undefined {
 }
 
 function classify(code: number, status: V1Status | undefined, message: string): KubernetesFailure {
+  if (deniedByAdmission.test(message)) return 'denied';
   switch (code) {
     case 400:
-      return message.includes('strict decoding error') ? 'crd-unusable' : deniedOr('invalid', message);
+      return message.includes('strict decoding error') ? 'crd-unusable' : refused(status);
+    case 413:
+    case 422:
+      return refused(status);
     case 401:
       return 'unauthenticated';
     case 403:
@@ -94,19 +101,17 @@ function classify(code: number, status: V1Status | undefined, message: string): 
     case 429:
       return 'overloaded';
     default:
-      if (code >= 500) return 'unavailable';
-      return deniedOr('invalid', message);
+      return 'unavailable';
   }
+}
+
+/** Only an API server can refuse an object for good. Something between us and it (a proxy, the wrong port) can be put right. */
+function refused(status: V1Status | undefined): KubernetesFailure {
+  return status === undefined ? 'unavailable' : 'invalid';
 }
 
 function classifyForbidden(status: V1Status | undefined, message: string): KubernetesFailure {
   if (status?.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating')) return 'namespace-unusable';
   if (message.includes('because it is being terminated')) return 'namespace-unusable';
-  if (message.includes('exceeded quota')) return 'quota-exceeded';
-  return deniedOr('forbidden', message);
-}
-
-/** Admission answers with whatever code its author chose; only its words say that it was admission. */
-function deniedOr(otherwise: KubernetesFailure, message: string): KubernetesFailure {
-  return /admission webhook ".*" denied the request|ValidatingAdmissionPolicy/.test(message) ? 'denied' : otherwise;
+  return message.includes('exceeded quota') ? 'quota-exceeded' : 'forbidden';
 }

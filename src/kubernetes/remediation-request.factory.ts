@@ -17,8 +17,8 @@ const labelBudget = 32 * 1024;
 const annotationBudget = 48 * 1024;
 const maxValueBytes = 4 * 1024;
 const maxNameLength = 253;
-/** Characters of the payload's JSON text; escaped once more it can double. */
-const maxPayloadLength = 64 * 1024;
+/** Bytes of the payload's JSON text; escaped once more it can double. */
+const maxPayloadBytes = 64 * 1024;
 
 /** Builds the request for a signal. `generation` counts the episodes of its incident, from 1. */
 export function buildRemediationRequest(
@@ -70,8 +70,7 @@ export function buildRemediationRequest(
       annotations: within(annotationBudget, signal.annotations),
       environmentSource: classification.environmentSource,
       prioritySource: classification.prioritySource,
-      originalPayload:
-        payload.length <= maxPayloadLength ? payload : mark(payload.slice(0, maxPayloadLength - 64), payload.length),
+      originalPayload: shortened(payload),
       payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
     },
   };
@@ -104,6 +103,13 @@ function cut(text: string, bytes: number): string {
   let length = Math.min(text.length, bytes - 64);
   while (jsonBytes(text.slice(0, length)) > bytes - 64) length = Math.floor(length / 2);
   return mark(text.slice(0, length), text.length);
+}
+
+/** The payload, or its beginning with a mark. A character that is cut in two is replaced. */
+function shortened(payload: string): string {
+  const bytes = Buffer.from(payload);
+  if (bytes.length <= maxPayloadBytes) return payload;
+  return mark(bytes.toString('utf8', 0, maxPayloadBytes - 64), payload.length);
 }
 
 function mark(beginning: string, length: number): string {

@@ -42,8 +42,9 @@ const maxLineLength = 8 * 1024 * 1024;
 /**
  * A local copy of a collection, kept by list and watch.
  *
- * It goes on after every error: a dropped watch from where it was, a 410 by a new list. While it cannot, its readers get
- * what was last known. Before the first list it knows nothing, and `synced` says so: absence then means nothing.
+ * It goes on after every error: a dropped watch from where it was; by a new list after a 410, and when it fails again
+ * without an event in between, for then the place itself may be what is wrong. While it cannot, its readers get what was
+ * last known. Before the first list it knows nothing, and `synced` says so: absence then means nothing.
  */
 export class WatchCache<Entry> {
   private entries = new Map<string, Entry>();
@@ -52,6 +53,8 @@ export class WatchCache<Entry> {
   private readonly firstSync = Promise.withResolvers<void>();
   private running: Promise<void> | undefined;
   private lastHeardAt = 0;
+  /** Failures in a row, without an event in between. */
+  private failures = 0;
   /** Whether the first list has been read. */
   synced = false;
   /** Whether the last attempt to list or watch failed. */
@@ -95,19 +98,18 @@ export class WatchCache<Entry> {
   }
 
   private async run(): Promise<void> {
-    let backOff = firstBackOffMs;
     while (!this.isStopped()) {
       try {
         if (this.resourceVersion === '') await this.list();
         await this.watch();
-        backOff = firstBackOffMs;
+        this.failures = 0;
         await pause(firstBackOffMs, this.stopping.signal);
       } catch (error) {
         if (this.isStopped()) return;
-        if (isFailure(error, 'expired')) this.resourceVersion = '';
+        this.failures++;
+        if (isFailure(error, 'expired') || this.failures > 1) this.resourceVersion = '';
         this.report(error);
-        await pause(backOff, this.stopping.signal);
-        backOff = Math.min(2 * backOff, maxBackOffMs);
+        await pause(Math.min(firstBackOffMs * 2 ** (this.failures - 1), maxBackOffMs), this.stopping.signal);
       }
     }
   }
@@ -175,6 +177,7 @@ export class WatchCache<Entry> {
         throw toKubernetesApiError(object.code ?? 500, JSON.stringify(object));
     }
     this.resourceVersion = object.metadata?.resourceVersion ?? this.resourceVersion;
+    this.failures = 0;
   }
 
   private set(object: WatchedObject): void {

@@ -1,5 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { register } from 'prom-client';
 import { GatewayMetrics } from './gateway-metrics';
 
 /** The gateway's metrics, for every module that counts something. */
@@ -11,9 +12,11 @@ export class MetricsModule {}
 @Module({})
 export class MetricsListenerModule {
   static forRoot(path: string): DynamicModule {
+    // The registry is the process's: a second gateway in it finds the metrics of the process already there.
+    const enabled = register.getSingleMetric('process_cpu_seconds_total') === undefined;
     return {
       module: MetricsListenerModule,
-      imports: [PrometheusModule.register({ path, defaultMetrics: { enabled: true } })],
+      imports: [PrometheusModule.register({ path, defaultMetrics: { enabled } })],
     };
   }
 }

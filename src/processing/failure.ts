@@ -5,7 +5,8 @@ import { StateUnavailableError } from '../state/signal-state';
 import { FallbackNamespaceError } from './request-opener';
 import type { Failed, FailureReason, Rejected, RejectionReason } from './signal-outcome';
 
-const failures: Partial<Record<KubernetesFailure, FailureReason>> = {
+/** What time or an operator can heal; `denied` and `invalid` are the only answers that a retry would repeat. */
+const failures: Record<Exclude<KubernetesFailure, 'denied' | 'invalid'>, FailureReason> = {
   unavailable: 'kubernetes_unavailable',
   overloaded: 'kubernetes_overloaded',
   unauthenticated: 'kubernetes_unauthenticated',
@@ -13,6 +14,11 @@ const failures: Partial<Record<KubernetesFailure, FailureReason>> = {
   conflict: 'kubernetes_conflict',
   'quota-exceeded': 'quota_exceeded',
   'crd-unusable': 'crd_unusable',
+  // The stages deal with these themselves; one that gets here came in between two of their calls.
+  'namespace-unusable': 'kubernetes_conflict',
+  'not-found': 'kubernetes_conflict',
+  'already-exists': 'kubernetes_conflict',
+  expired: 'kubernetes_conflict',
 };
 
 /** What an error in a stage means for its signal: failed if time or an operator can heal it, else rejected. */
@@ -30,11 +36,14 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
       : failed(signal, 'fallback_namespace_missing', cause);
   }
   if (error instanceof KubernetesApiError) {
-    const reason = failures[error.failure];
-    if (reason !== undefined) return failed(signal, reason, cause);
-    return error.failure === 'denied'
-      ? rejected(signal, 'denied', 'An admission policy of the cluster refuses the RemediationRequest')
-      : rejected(signal, 'invalid_object', 'The cluster refuses the RemediationRequest as invalid');
+    switch (error.failure) {
+      case 'denied':
+        return rejected(signal, 'denied', 'An admission policy of the cluster refuses the RemediationRequest');
+      case 'invalid':
+        return rejected(signal, 'invalid_object', 'The cluster refuses the RemediationRequest as invalid');
+      default:
+        return failed(signal, failures[error.failure], cause);
+    }
   }
   return failed(signal, 'internal_error', error instanceof Error ? (error.stack ?? cause) : cause);
 }

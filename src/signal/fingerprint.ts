@@ -27,17 +27,16 @@ export function fingerprint(
   rules: IdentityRules,
 ): string {
   const identity: unknown[] = ['v1', rules.cluster, name, target.namespace, target.resource.kind, target.resource.name];
-  if (!target.specific) {
-    identity.push(sorted([...labels].filter(([label]) => label !== 'severity' && !rules.replicaLabels.has(label))));
-  } else if (rules.identityLabels.length > 0) {
-    identity.push(sorted(rules.identityLabels.flatMap((label) => pairOf(labels, label))));
+  if (!target.specific || rules.identityLabels.length > 0) {
+    identity.push(sorted([...labels].filter(([label]) => counts(label, target, rules))));
   }
   return hash('sha256', JSON.stringify(identity), 'hex');
 }
 
-function pairOf(labels: ReadonlyMap<string, string>, label: string): [string, string][] {
-  const value = labels.get(label);
-  return value === undefined ? [] : [[label, value]];
+/** Whether a label joins the identity of this target. */
+function counts(label: string, target: Target, { identityLabels, replicaLabels }: IdentityRules): boolean {
+  if (replicaLabels.has(label)) return false;
+  return identityLabels.includes(label) || (!target.specific && label !== 'severity');
 }
 
 /** By UTF-16 code units of the name: the same on every machine, unlike a locale's order. */

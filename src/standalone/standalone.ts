@@ -5,7 +5,8 @@ import { parse } from 'yaml';
 import type { GatewayConfig } from '../config/gateway-config';
 import { parseListenAddress } from '../config/listen-address';
 import { startGateway, type Gateway } from '../gateway';
-import { startKubernetesApiServer, type KubernetesObject } from './api-server/kubernetes-api-server';
+import { startKubernetesApiServer } from './api-server/kubernetes-api-server';
+import type { KubernetesObject } from './api-server/kubernetes-object';
 
 export interface StandaloneOptions {
   readonly config: GatewayConfig;

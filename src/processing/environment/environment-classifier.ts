@@ -62,7 +62,7 @@ export class EnvironmentClassifier {
       case 'alert_label':
         return signal.labels.get(alertLabel);
       case 'namespace_pattern':
-        return this.patterns.find(({ pattern }) => signal.namespace !== '' && pattern.test(signal.namespace))
+        return this.patterns.find(({ pattern }) => isDnsLabel(signal.namespace) && pattern.test(signal.namespace))
           ?.environment;
     }
   }

@@ -1,0 +1,179 @@
+import type { Clock } from '../../src/clock';
+import type { KubernetesApi } from '../../src/kubernetes/kubernetes-api';
+import { KubernetesApiError, type KubernetesFailure } from '../../src/kubernetes/kubernetes-api.error';
+import { toKnownRequest, type KnownRequest } from '../../src/kubernetes/known-request';
+import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
+import { RemediationRequestClient } from '../../src/kubernetes/remediation-request.client';
+import { RemediationRequestIndex } from '../../src/kubernetes/remediation-request.index';
+import type { RequestRef } from '../../src/state/signal-state';
+import { RecordingLog } from './recording-log';
+
+/** For a class that is given an API and calls nothing on it. */
+const noApi = {} as KubernetesApi;
+
+type Verb = 'create' | 'get' | 'list';
+
+/** The RemediationRequests of an API server, in memory: it arbitrates by name, as the real one does. */
+export class FakeRemediationRequestClient extends RemediationRequestClient {
+  /** Namespaces that do not exist, or are being deleted. */
+  readonly unusableNamespaces = new Set<string>();
+  /** Every call, e.g. `create prod/remediation-a`. */
+  readonly calls: string[] = [];
+  /** The most creates that were under way at once. */
+  peakCreates = 0;
+  private readonly stored = new Map<string, RemediationRequest>();
+  private readonly faults: { verb: Verb; error: Error; afterwards: boolean }[] = [];
+  private gate: Promise<void> = Promise.resolve();
+  private creates = 0;
+
+  constructor(private readonly clock: Clock) {
+    super(noApi);
+  }
+
+  /** The objects that exist, oldest first. */
+  get objects(): RemediationRequest[] {
+    return [...this.stored.values()];
+  }
+
+  get names(): string[] {
+    return this.objects.map(({ metadata }) => metadata.name ?? '');
+  }
+
+  callsOf(verb: Verb): string[] {
+    return this.calls.filter((call) => call.startsWith(`${verb} `));
+  }
+
+  /** The next `times` calls of this verb fail and change nothing. */
+  failNext(verb: Verb, failure: KubernetesFailure | Error, times = 1): void {
+    const error = failure instanceof Error ? failure : new KubernetesApiError(failure, `told to fail: ${failure}`);
+    for (let i = 0; i < times; i++) this.faults.push({ verb, error, afterwards: false });
+  }
+
+  /** The next create is carried out, but its answer never arrives. */
+  loseNextAnswer(): void {
+    const error = new KubernetesApiError('unavailable', 'no answer from the API server: timeout');
+    this.faults.push({ verb: 'create', error, afterwards: true });
+  }
+
+  /** Creates wait until the answered function is called. */
+  holdCreates(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gate = promise;
+    return resolve;
+  }
+
+  /** What an orchestrator does in the end. */
+  finish({ namespace, name }: RequestRef, overallPhase = 'Completed', completionTime = this.clock.now()): void {
+    const key = `${namespace}/${name}`;
+    const request = this.read(key);
+    const status = { overallPhase, completionTime: new Date(completionTime).toISOString() };
+    this.stored.set(key, { ...request, status });
+  }
+
+  delete({ namespace, name }: RequestRef): void {
+    if (!this.stored.delete(`${namespace}/${name}`)) throw new Error(`there is no ${namespace}/${name}`);
+  }
+
+  override async create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
+    const { namespace = '', name = '' } = request.metadata;
+    const key = `${namespace}/${name}`;
+    this.calls.push(`create ${key}`);
+    this.peakCreates = Math.max(this.peakCreates, ++this.creates);
+    try {
+      await unlessAborted(this.gate, signal);
+      const fault = this.takeFault('create');
+      if (fault?.afterwards === false) throw fault.error;
+      if (this.unusableNamespaces.has(namespace)) throw failure('namespace-unusable', key);
+      if (this.stored.has(key)) throw failure('already-exists', key);
+      // Through JSON, as over the wire: times are text then.
+      const written = JSON.parse(JSON.stringify(request)) as RemediationRequest;
+      Object.assign(written.metadata, { creationTimestamp: new Date(this.clock.now()).toISOString() });
+      this.stored.set(key, written);
+      if (fault !== undefined) throw fault.error;
+      return this.read(key);
+    } finally {
+      this.creates--;
+    }
+  }
+
+  override async get({ namespace, name }: RequestRef, signal?: AbortSignal): Promise<RemediationRequest> {
+    const key = `${namespace}/${name}`;
+    this.calls.push(`get ${key}`);
+    await unlessAborted(Promise.resolve(), signal);
+    const fault = this.takeFault('get');
+    if (fault !== undefined) throw fault.error;
+    return this.read(key);
+  }
+
+  override async listByFingerprint(fingerprint: string, signal?: AbortSignal): Promise<RemediationRequest[]> {
+    this.calls.push(`list ${fingerprint}`);
+    await unlessAborted(Promise.resolve(), signal);
+    const fault = this.takeFault('list');
+    if (fault !== undefined) throw fault.error;
+    return this.objects.filter(({ spec }) => spec.fingerprint === fingerprint);
+  }
+
+  private read(key: string): RemediationRequest {
+    const request = this.stored.get(key);
+    if (request === undefined) throw failure('not-found', key);
+    return request;
+  }
+
+  private takeFault(verb: Verb): { error: Error; afterwards: boolean } | undefined {
+    const i = this.faults.findIndex((fault) => fault.verb === verb);
+    return i < 0 ? undefined : this.faults.splice(i, 1)[0];
+  }
+}
+
+/** The index over these requests as a watch shows them: at once, or late, or not yet at all. */
+export class FakeRemediationRequestIndex extends RemediationRequestIndex {
+  /** `lagging`: shows what it showed before. `cold`: has not read the first list, so the API server is asked. */
+  mode: 'current' | 'lagging' | 'cold' = 'current';
+  private shown: readonly KnownRequest[] = [];
+
+  constructor(
+    private readonly requests: FakeRemediationRequestClient,
+    private readonly now: Clock,
+  ) {
+    super(noApi, requests, now, new RecordingLog());
+  }
+
+  override find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
+    if (this.mode === 'cold') return super.find(fingerprint, signal);
+    return Promise.resolve(this.look().filter((known) => known.fingerprint === fingerprint));
+  }
+
+  override get(ref: RequestRef): KnownRequest | undefined {
+    if (this.mode === 'cold') return undefined;
+    return this.look().find(({ namespace, name }) => namespace === ref.namespace && name === ref.name);
+  }
+
+  private look(): readonly KnownRequest[] {
+    if (this.mode === 'current') {
+      const before = new Map(this.shown.map((known) => [`${known.namespace}/${known.name}`, known]));
+      this.shown = this.requests.objects.map((request) => {
+        const { namespace = '', name = '' } = request.metadata;
+        return toKnownRequest(request, this.now.now(), before.get(`${namespace}/${name}`));
+      });
+    }
+    return this.shown;
+  }
+}
+
+function failure(kind: KubernetesFailure, key: string): KubernetesApiError {
+  return new KubernetesApiError(kind, `${key}: ${kind}`);
+}
+
+/** Waits as a call does: with the time that it takes others to come in between, and no longer than its signal lets it. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () =>
+    aborted.reject(new KubernetesApiError('unavailable', 'no answer from the API server: This operation was aborted'));
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([aborted.promise, work.then(() => new Promise<void>((resolve) => setImmediate(resolve)))]);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
