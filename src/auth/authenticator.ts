@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import type { Clock } from '../clock';
+import { beforeDeadline } from '../deadline';
 import { ProblemError } from '../http/problem';
 import type { Caller } from '../http/request-scope';
 import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
@@ -27,8 +28,10 @@ const maxTokenLength = 16 * 1024;
 const maxCached = 10_000;
 /** Reviews that wait for one in flight to end; beyond it we are overloaded. */
 const maxWaiting = 256;
-/** One review, tried twice, stays inside the five seconds of a request. */
+/** One review; it is tried twice. */
 const reviewTimeoutMs = 2_000;
+/** Both tries and the wait for a place among those in flight, inside the five seconds of a request. */
+const answerTimeoutMs = 4_500;
 const bearer = /^Bearer +([\x21-\x7e]+) *$/i;
 
 /**
@@ -36,7 +39,11 @@ const bearer = /^Bearer +([\x21-\x7e]+) *$/i;
  * reason for every token that it refuses ("invalid bearer token", "token has expired"), so the member alone says nothing.
  */
 const couldNotTell =
-  /deadline exceeded|timed? ?out|connection refused|connection reset|no such host|not initialized|unavailable|internal error|too many requests|etcdserver|\bEOF\b|TLS handshake/i;
+  /deadline exceeded|timed? ?out|context canceled|connection refused|connection reset|unreachable|no route to host|no such host|not initialized|unavailable|internal error|too many requests|etcdserver|\bEOF\b|TLS handshake/i;
+/** Authenticators quote what a token claims: not the words of the API server. */
+const quoted = /"(?:[^"\\]|\\.)*"/g;
+
+const uncharged: AddressMeter = { charge: () => undefined, giveBack: () => undefined };
 
 /**
  * Finds out who sends a request, by TokenReview.
@@ -48,6 +55,8 @@ export class Authenticator {
   private readonly secret = randomBytes(32);
   private readonly accepted: LRUCache<string, Caller>;
   private readonly refused: LRUCache<string, string>;
+  /** Tokens whose last answer was good, however long ago. To ask about one again is not charged to its address. */
+  private readonly proven = new LRUCache<string, true>({ max: maxCached });
   private readonly inFlight = new Map<string, Promise<Caller>>();
   private readonly limit;
 
@@ -86,11 +95,12 @@ export class Authenticator {
     const running = this.inFlight.get(key);
     if (running !== undefined) return running;
 
-    address.charge();
+    const meter = this.proven.has(key) ? uncharged : address;
+    meter.charge();
     const refusal = this.refused.get(key);
     if (refusal !== undefined) throw this.refuse(refusal);
 
-    const review = this.review(token, key, address).finally(() => this.inFlight.delete(key));
+    const review = this.review(token, key, meter).finally(() => this.inFlight.delete(key));
     this.inFlight.set(key, review);
     return review;
   }
@@ -102,7 +112,7 @@ export class Authenticator {
       throw this.unavailable(error instanceof Error ? error.message : String(error));
     });
     if (!answer.authenticated || answer.username === undefined) {
-      if (answer.error !== undefined && couldNotTell.test(answer.error)) {
+      if (answer.error !== undefined && couldNotTell.test(answer.error.replace(quoted, ''))) {
         address.giveBack();
         throw this.unavailable(answer.error);
       }
@@ -113,6 +123,7 @@ export class Authenticator {
     }
     address.giveBack();
     const caller: Caller = { username: answer.username };
+    this.proven.set(key, true);
     this.accepted.set(key, caller, { ttl: this.lifeOf(token) });
     this.metrics.authentication.inc({ result: 'accepted' });
     return caller;
@@ -120,11 +131,20 @@ export class Authenticator {
 
   private async ask(token: string): Promise<TokenReview> {
     if (this.limit.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
-    const review = () => this.reviews.review(token, this.options.audiences, AbortSignal.timeout(reviewTimeoutMs));
-    return this.limit(() => review().catch(review));
+    const due = AbortSignal.timeout(answerTimeoutMs);
+    const review = () => {
+      const signal = AbortSignal.any([due, AbortSignal.timeout(reviewTimeoutMs)]);
+      return this.reviews.review(token, this.options.audiences, signal);
+    };
+    const answer = this.limit(() => {
+      due.throwIfAborted();
+      return review().catch(review);
+    });
+    return beforeDeadline(answer, due);
   }
 
   private remember(key: string, reason: string): never {
+    this.proven.delete(key);
     this.refused.set(key, reason);
     throw this.refuse(reason);
   }

@@ -55,7 +55,7 @@ export class KubernetesApiError extends Error {
   }
 }
 
-export function isFailure(error: unknown, failure: KubernetesFailure): boolean {
+export function isFailure(error: unknown, failure: KubernetesFailure): error is KubernetesApiError {
   return error instanceof KubernetesApiError && error.failure === failure;
 }
 

@@ -19,6 +19,7 @@ export class FallbackNamespaceError extends Error {
 
   constructor(
     readonly namespace: string,
+    /** Whether it is the signal's own and being deleted, so that no retry will help. */
     readonly ofSignal: boolean,
   ) {
     super(`namespace "${namespace}" cannot take RemediationRequests`);
@@ -63,7 +64,9 @@ export class RequestOpener {
       } catch (error) {
         if (isFailure(error, 'namespace-unusable')) {
           if (place.namespace === this.fallbackNamespace) {
-            throw new FallbackNamespaceError(place.namespace, place.namespace === signal.namespace);
+            // One that is not there can be made; one that is being deleted will never take this request.
+            const hopeless = place.namespace === signal.namespace && error.statusCode !== 404;
+            throw new FallbackNamespaceError(place.namespace, hopeless);
           }
           place = { ...place, namespace: this.fallbackNamespace };
         } else if (isFailure(error, 'already-exists')) {

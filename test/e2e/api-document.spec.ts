@@ -19,7 +19,11 @@ function examplesOf(document: string): Example[] {
   for (let i = 0; i + 1 < blocks.length; i += 2) {
     const [request, answer] = [blocks[i]!, blocks[i + 1]!];
     const [method = '', path = ''] = request.head.split(' ');
-    examples.push({ request: { method, path, body: request.body }, status: Number.parseInt(answer.head, 10), body: JSON.parse(answer.body) });
+    examples.push({
+      request: { method, path, body: request.body },
+      status: Number.parseInt(answer.head, 10),
+      body: JSON.parse(answer.body),
+    });
   }
   return examples;
 }
@@ -60,8 +64,10 @@ describe('docs/api.md', () => {
     },
   );
 
-  it("lists a row for every kind of problem in docs/errors.md, and no other", () => {
-    const rows = [...readFileSync(join(__dirname, '../../docs/errors.md'), 'utf8').matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm)];
+  it('lists a row for every kind of problem in docs/errors.md, and no other', () => {
+    const rows = [
+      ...readFileSync(join(__dirname, '../../docs/errors.md'), 'utf8').matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm),
+    ];
     expect(Object.fromEntries(rows.map(([, kind, status]) => [kind, Number(status)]))).toEqual(
       Object.fromEntries(Object.entries(problemCatalogue).map(([kind, { status }]) => [kind, status])),
     );

@@ -23,7 +23,9 @@ describe('authentication', () => {
     expect(body.detail).toContain('kubernaut-gateway');
     expect(answered.get('www-authenticate')).toBe('Bearer');
     expect(await gateway.requests()).toHaveLength(0);
-    expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'authentication failed', client_ip: '127.0.0.1' }));
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({ msg: 'authentication failed', client_ip: '127.0.0.1' }),
+    );
   });
 
   it('never writes a token into its log or its answers', async () => {
@@ -36,9 +38,12 @@ describe('authentication', () => {
 
   it('refuses an address after its burst of bad tokens, and still lets the good one in', async () => {
     const statuses: number[] = [];
-    for (let i = 0; i < 11; i++) statuses.push((await gateway.post(webhook, { headers: { authorization: 'Bearer bad' } })).status);
+    for (let i = 0; i < 11; i++)
+      statuses.push((await gateway.post(webhook, { headers: { authorization: 'Bearer bad' } })).status);
     expect(statuses).toEqual([...Array<number>(10).fill(401), 429]);
-    expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'rate limit exceeded', client_ip: '127.0.0.1' }));
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({ msg: 'rate limit exceeded', client_ip: '127.0.0.1' }),
+    );
   });
 
   it('does not limit the address of a caller whose token is good', async () => {
@@ -51,7 +56,9 @@ describe('authentication', () => {
     for (let i = 0; i < 10; i++) {
       await gateway.post(webhook, { headers: { authorization: 'Bearer bad', 'x-forwarded-for': `10.0.0.${i}` } });
     }
-    const answer = await gateway.post(webhook, { headers: { authorization: 'Bearer bad', 'x-forwarded-for': '10.1.1.1' } });
+    const answer = await gateway.post(webhook, {
+      headers: { authorization: 'Bearer bad', 'x-forwarded-for': '10.1.1.1' },
+    });
     expect(answer.status).toBe(429);
   });
 
@@ -60,10 +67,14 @@ describe('authentication', () => {
     const sent = await new Promise<{ status: number | undefined; bytes: number }>((resolve, reject) => {
       let bytes = 0;
       let status: number | undefined;
-      const upload = request(url, { method: 'POST', headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } }, (response) => {
-        status = response.statusCode;
-        response.resume();
-      });
+      const upload = request(
+        url,
+        { method: 'POST', headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } },
+        (response) => {
+          status = response.statusCode;
+          response.resume();
+        },
+      );
       const chunk = Buffer.alloc(16 * 1024, 0x20);
       const write = () => {
         if (status !== undefined || bytes >= 20 * 1024 * 1024 || upload.destroyed) return;

@@ -36,7 +36,9 @@ describe('the HTTP surface', () => {
   });
 
   it('accepts a body behind a byte order mark, and one without a content type', async () => {
-    const marked = await gateway.post('\uFEFF' + JSON.stringify(alert({ alertname: 'Marked', namespace: 'test', pod: 'a' })));
+    const marked = await gateway.post(
+      '\uFEFF' + JSON.stringify(alert({ alertname: 'Marked', namespace: 'test', pod: 'a' })),
+    );
     expect(marked.status).toBe(201);
     const untyped = await fetch(gateway.url + signals, {
       method: 'POST',
@@ -51,7 +53,9 @@ describe('the HTTP surface', () => {
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['gzip', { 'content-encoding': 'gzip' }],
   ])('refuses %s with 415', async (_what, headers) => {
-    const { status, body } = await gateway.post(alert({ alertname: 'A' }), { headers: headers as Record<string, string> });
+    const { status, body } = await gateway.post(alert({ alertname: 'A' }), {
+      headers: headers as Record<string, string>,
+    });
     expect(status).toBe(415);
     expect(body.type).toBe('https://kubernaut.io/problems/unsupported-media-type');
   });
@@ -71,7 +75,9 @@ describe('the HTTP surface', () => {
     const tooLarge = await gateway.post(padded(limit + 1));
     expect(tooLarge.status).toBe(413);
     expect(tooLarge.body.error).toContain('max_alerts');
-    expect(gateway.logged).toContainEqual(expect.objectContaining({ level: 'warn', msg: expect.stringContaining('max_alerts') }));
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({ level: 'warn', msg: expect.stringContaining('max_alerts') }),
+    );
   });
 
   it('answers 404 for what is not there and 405 for another method', async () => {
@@ -106,7 +112,8 @@ describe('the HTTP surface', () => {
   });
 
   it('keeps a label called __proto__ a label', async () => {
-    const body = '{"version":"4","alerts":[{"labels":{"alertname":"Proto","namespace":"test","pod":"a","__proto__":"x","constructor":"y"}}]}';
+    const body =
+      '{"version":"4","alerts":[{"labels":{"alertname":"Proto","namespace":"test","pod":"a","__proto__":"x","constructor":"y"}}]}';
     const answer = await gateway.post(body);
     expect(answer.status).toBe(201);
     const request = (await gateway.requests()).find(({ spec }) => spec.alertName === 'Proto');
@@ -116,7 +123,7 @@ describe('the HTTP surface', () => {
 
   it('keeps hostile text as text', async () => {
     const hostile = '{{constructor}} ${7*7} <b> \u0000 \u2028 🦀';
-    await gateway.post(alert({ alertname: `Hostile ${hostile}`, namespace: '../etc', pod: '%2f..' , note: hostile }));
+    await gateway.post(alert({ alertname: `Hostile ${hostile}`, namespace: '../etc', pod: '%2f..', note: hostile }));
     const request = (await gateway.requests()).find(({ spec }) => spec.alertName.startsWith('Hostile'));
     expect(request!.spec.labels.note).toBe(hostile);
     expect(request!.metadata.namespace).toBe('kubernaut-system');

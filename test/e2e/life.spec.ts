@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(__dirname, '../..');
-const body = (pod: string) => JSON.stringify({ version: '4', alerts: [{ labels: { alertname: 'Life', namespace: 'test', pod } }] });
+const body = (pod: string) =>
+  JSON.stringify({ version: '4', alerts: [{ labels: { alertname: 'Life', namespace: 'test', pod } }] });
 
 interface Running {
   readonly child: ChildProcess;
@@ -16,7 +17,10 @@ interface Running {
 
 /** Starts the built gateway as its users do. */
 async function startProcess(args: string[], env: Record<string, string> = {}): Promise<Running> {
-  const child = spawn(process.execPath, ['dist/main.js', 'standalone', ...args], { cwd: root, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, ['dist/main.js', 'standalone', ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -115,7 +119,9 @@ describe('the life of a process', () => {
     expect((await post(running.url, 'kept')).status).toBe(201);
     running.child.kill('SIGKILL');
     await running.exited;
-    expect(readdirSync(data, { recursive: true }).map(String)).toContainEqual(expect.stringMatching(/remediation-life-[0-9a-f]{6}\.yaml$/));
+    expect(readdirSync(data, { recursive: true }).map(String)).toContainEqual(
+      expect.stringMatching(/remediation-life-[0-9a-f]{6}\.yaml$/),
+    );
 
     running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token']);
     const again = await post(running.url, 'kept');

@@ -11,11 +11,21 @@ describe("the original document's examples", () => {
 
   const alert = {
     status: 'firing',
-    labels: { alertname: 'HighMemoryUsage', severity: 'critical', namespace: 'prod-payment-service', pod: 'payment-api-789' },
+    labels: {
+      alertname: 'HighMemoryUsage',
+      severity: 'critical',
+      namespace: 'prod-payment-service',
+      pod: 'payment-api-789',
+    },
     annotations: { description: 'Pod using 95% memory', summary: 'Memory usage at 95% for payment-api-789' },
     startsAt: '2025-10-04T10:00:00Z',
   };
-  const webhook = { version: '4', groupKey: '{}:{alertname="HighMemoryUsage"}', externalURL: 'https://alertmanager.prod.example.com', alerts: [alert] };
+  const webhook = {
+    version: '4',
+    groupKey: '{}:{alertname="HighMemoryUsage"}',
+    externalURL: 'https://alertmanager.prod.example.com',
+    alerts: [alert],
+  };
 
   it('1: a new alert is answered 201 and becomes a RemediationRequest', async () => {
     const { status, body } = await gateway.post(webhook);

@@ -33,8 +33,14 @@ describe('webhooks', () => {
     expect(body.results.map((result: { status: string }) => result.status)).toEqual(
       alerts.map((_, i) => (i === position ? 'rejected' : 'created')),
     );
-    expect(body.results[position]).toEqual({ status: 'rejected', reason: 'invalid', details: ['alertname is required'] });
-    expect(gateway.logged).toContainEqual(expect.objectContaining({ level: 'error', msg: 'signal processed', outcome: 'rejected' }));
+    expect(body.results[position]).toEqual({
+      status: 'rejected',
+      reason: 'invalid',
+      details: ['alertname is required'],
+    });
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({ level: 'error', msg: 'signal processed', outcome: 'rejected' }),
+    );
   });
 
   it('refuses a webhook of which every alert is invalid, with a result for each', async () => {
@@ -44,7 +50,13 @@ describe('webhooks', () => {
       type: 'https://kubernaut.io/problems/validation-error',
       summary: { received: 2, rejected: 2, created: 0 },
       results: [{ status: 'rejected' }, { status: 'rejected' }],
-      details: { validation_errors: ['alerts[0]: alertname is required', 'alerts[1]: labels must be an object', 'alerts[1]: alertname is required'] },
+      details: {
+        validation_errors: [
+          'alerts[0]: alertname is required',
+          'alerts[1]: labels must be an object',
+          'alerts[1]: alertname is required',
+        ],
+      },
     });
   });
 
@@ -57,7 +69,8 @@ describe('webhooks', () => {
   });
 
   it('makes ten requests of a group that grows one by one', async () => {
-    for (let size = 1; size <= 10; size++) await gateway.post(webhook(...Array.from({ length: size }, (_, i) => pod(`pod-${i}`))));
+    for (let size = 1; size <= 10; size++)
+      await gateway.post(webhook(...Array.from({ length: size }, (_, i) => pod(`pod-${i}`))));
     expect(await gateway.requests()).toHaveLength(10);
     expect(await gateway.post(webhook(pod('pod-0')))).toMatchObject({ status: 202, body: { metadata: { count: 11 } } });
   });
@@ -73,7 +86,10 @@ describe('webhooks', () => {
 
   it('answers a resolved alert without creating anything', async () => {
     const resolved = { ...pod('a'), status: 'resolved', endsAt: '2026-01-01T00:00:00Z' };
-    expect(await gateway.post(webhook(resolved))).toMatchObject({ status: 202, body: { status: 'resolved', reason: 'no_request' } });
+    expect(await gateway.post(webhook(resolved))).toMatchObject({
+      status: 202,
+      body: { status: 'resolved', reason: 'no_request' },
+    });
     expect(await gateway.requests()).toHaveLength(0);
     const created = await gateway.post(webhook(pod('a')));
     expect(await gateway.post(webhook(resolved))).toMatchObject({
@@ -103,13 +119,18 @@ describe('webhooks', () => {
 
   it('opens a new request after the old one was deleted', async () => {
     const { body } = await gateway.post(webhook(pod('a')));
-    await gateway.kubernetes('DELETE', `/apis/remediation.kubernaut.io/v1/namespaces/test/remediationrequests/${body.remediation_request_name as string}`);
+    await gateway.kubernetes(
+      'DELETE',
+      `/apis/remediation.kubernaut.io/v1/namespaces/test/remediationrequests/${body.remediation_request_name as string}`,
+    );
     await eventually(async () => expect((await gateway.post(webhook(pod('a')))).status).toBe(201));
     expect(await gateway.requests()).toHaveLength(1);
   });
 
   it('puts signals of unknown namespaces, and of none, into the fallback namespace', async () => {
-    await gateway.post(webhook(firing({ alertname: 'A', namespace: 'nobody-knows', pod: 'a' }), firing({ alertname: 'B' })));
+    await gateway.post(
+      webhook(firing({ alertname: 'A', namespace: 'nobody-knows', pod: 'a' }), firing({ alertname: 'B' })),
+    );
     const requests = await gateway.requests();
     expect(requests.map(({ metadata }) => metadata.namespace)).toEqual(['kubernaut-system', 'kubernaut-system']);
     expect(requests.map(({ spec }) => spec.resource)).toEqual([
@@ -122,7 +143,9 @@ describe('webhooks', () => {
     const { status, body } = await gateway.post(readFileSync(join(fixtures, 'v0.25-watchdog.json'), 'utf8'));
     expect([status, body.status]).toEqual([202, 'heartbeat']);
     expect(await gateway.requests()).toHaveLength(0);
-    expect(await gateway.metric('gateway_heartbeat_timestamp_seconds', { source: 'prometheus' })).toBeGreaterThan(1_700_000_000);
+    expect(await gateway.metric('gateway_heartbeat_timestamp_seconds', { source: 'prometheus' })).toBeGreaterThan(
+      1_700_000_000,
+    );
   });
 
   it('counts and logs what the sender left out', async () => {
@@ -138,15 +161,20 @@ describe('webhooks', () => {
     expect(request!.spec.resource).toEqual({ kind: 'Node', name: 'worker-3', apiVersion: 'v1' });
   });
 
-  it.each(readdirSync(fixtures).filter((file) => file.endsWith('.json')))('accepts %s as a real Alertmanager sent it', async (file) => {
-    const body = readFileSync(join(fixtures, file), 'utf8');
-    const { status } = await gateway.post(body);
-    expect([201, 202]).toContain(status);
-    const { alerts } = JSON.parse(body) as { alerts: { status: string; labels: Record<string, string> }[] };
-    const expected = alerts.filter((alert) => alert.status === 'firing' && alert.labels.alertname !== 'Watchdog');
-    expect(new Set((await gateway.requests()).map(({ spec }) => spec.fingerprint)).size).toBe((await gateway.requests()).length);
-    expect((await gateway.requests()).length).toBeLessThanOrEqual(expected.length);
-  });
+  it.each(readdirSync(fixtures).filter((file) => file.endsWith('.json')))(
+    'accepts %s as a real Alertmanager sent it',
+    async (file) => {
+      const body = readFileSync(join(fixtures, file), 'utf8');
+      const { status } = await gateway.post(body);
+      expect([201, 202]).toContain(status);
+      const { alerts } = JSON.parse(body) as { alerts: { status: string; labels: Record<string, string> }[] };
+      const expected = alerts.filter((alert) => alert.status === 'firing' && alert.labels.alertname !== 'Watchdog');
+      expect(new Set((await gateway.requests()).map(({ spec }) => spec.fingerprint)).size).toBe(
+        (await gateway.requests()).length,
+      );
+      expect((await gateway.requests()).length).toBeLessThanOrEqual(expected.length);
+    },
+  );
 
   it('accepts the keys of newer Alertmanagers, and any other', async () => {
     const { status } = await gateway.post({
@@ -162,7 +190,12 @@ describe('webhooks', () => {
   it('follows the environment of the namespace and of the overrides within a second', async () => {
     const environmentOf = async (name: string) => (await gateway.post(webhook(pod(name)))).body.environment as string;
     expect(await environmentOf('one')).toBe('unknown');
-    await gateway.kubernetes('PATCH', '/api/v1/namespaces/test', { metadata: { labels: { environment: 'QA-eu' } } }, 'application/merge-patch+json');
+    await gateway.kubernetes(
+      'PATCH',
+      '/api/v1/namespaces/test',
+      { metadata: { labels: { environment: 'QA-eu' } } },
+      'application/merge-patch+json',
+    );
     await eventually(async () => expect(await environmentOf(`two-${Math.random()}`)).toBe('qa-eu'));
     await gateway.kubernetes('POST', '/api/v1/namespaces/kubernaut-system/configmaps', {
       apiVersion: 'v1',
@@ -206,7 +239,14 @@ describe('webhooks', () => {
         client_ip: '127.0.0.1',
         caller: 'system:serviceaccount:monitoring:alertmanager',
       }),
-      expect.objectContaining({ msg: 'request served', method: 'POST', route: '/api/v1/signals/prometheus', status: 201, received: 1, created: 1 }),
+      expect.objectContaining({
+        msg: 'request served',
+        method: 'POST',
+        route: '/api/v1/signals/prometheus',
+        status: 201,
+        received: 1,
+        created: 1,
+      }),
     ]);
   });
 });

@@ -47,7 +47,12 @@ export async function startTestGateway(settings: Record<string, object> = {}): P
   const standalone = await startStandalone({ config, logger, apiListen: '127.0.0.1:0', token });
   const { url, metricsUrl = '' } = standalone.gateway;
 
-  async function kubernetes<T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> {
+  async function kubernetes<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType = 'application/json',
+  ): Promise<T> {
     const response = await fetch(standalone.apiUrl + path, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': contentType } }),
@@ -71,10 +76,17 @@ export async function startTestGateway(settings: Record<string, object> = {}): P
         body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body),
       });
       const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: text === '' ? undefined : (JSON.parse(text) as unknown),
+      };
     },
     async requests() {
-      const list = await kubernetes<{ items: RemediationRequest[] }>('GET', '/apis/remediation.kubernaut.io/v1/remediationrequests');
+      const list = await kubernetes<{ items: RemediationRequest[] }>(
+        'GET',
+        '/apis/remediation.kubernaut.io/v1/remediationrequests',
+      );
       return list.items;
     },
     async metric(name, labels = {}) {

@@ -7,6 +7,9 @@ import type { AlertDto, AlertmanagerWebhookDto } from './alertmanager-webhook.dt
 
 export const SIGNAL_RULES = Symbol('SignalRules');
 
+/** Of one alert; a label set of thousands can be wrong in thousands of places. */
+const maxProblems = 50;
+
 /** What configuration says about reading signals. */
 export interface SignalRules extends IdentityRules {
   readonly defaultNamespace: string;
@@ -32,7 +35,8 @@ function toSignal(alert: unknown, shared: SignalLinks, rules: SignalRules, recei
   const { status, startsAt, endsAt, generatorURL, fingerprint: senderFingerprint } = alert as AlertDto;
   const problems: string[] = [];
   const labels = toMap('labels', alert.labels, problems);
-  const annotations = toMap('annotations', alert.annotations, problems);
+  // Annotations are only shown: what is wrong in them costs no alert.
+  const annotations = toMap('annotations', alert.annotations, []);
   const name = labels.get('alertname') ?? '';
   if (name.trim() === '') problems.push('alertname is required');
   if (problems.length > 0) return invalid(problems);
@@ -58,7 +62,11 @@ function toSignal(alert: unknown, shared: SignalLinks, rules: SignalRules, recei
 }
 
 function invalid(problems: string[]): InvalidSignal {
-  const [first = 'invalid alert', ...rest] = problems;
+  const [first = 'invalid alert', ...others] = problems;
+  const rest =
+    others.length < maxProblems
+      ? others
+      : [...others.slice(0, maxProblems - 1), `and ${others.length - maxProblems + 1} more`];
   const summary = problems.includes('alertname is required') ? "missing required field 'alertname'" : first;
   return new InvalidSignal('prometheus', [first, ...rest], summary);
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../clock';
-import { ApiStatus, badRequest } from './api-status';
+import { ApiStatus, badRequest, unsupportedMediaType } from './api-status';
 import { discover } from './discovery';
 import type { KubernetesObject } from './kubernetes-object';
 import { ObjectFiles } from './object-files';
@@ -145,6 +145,8 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   if (size === 0) return undefined;
+  // Typed clients prefer protobuf for what is built in; kubectl apply and create -f send JSON.
+  if (request.headers['content-type']?.includes('protobuf') === true) throw unsupportedMediaType(['application/json']);
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
   } catch {

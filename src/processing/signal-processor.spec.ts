@@ -1,0 +1,589 @@
+import { setImmediate } from 'node:timers/promises';
+import { array, assert, asyncProperty, boolean, constantFrom, integer, tuple } from 'fast-check';
+import { aProcessor, aState, cooldownMs, fallbackNamespace, inTime } from '../../test/support/a-processor';
+import { aSignal, signalsOfPods } from '../../test/support/a-signal';
+import { FakeClock, noon } from '../../test/support/fake-clock';
+import { FakeRemediationRequestClient } from '../../test/support/fake-remediation-requests';
+import { until } from '../../test/support/until';
+import type { KubernetesFailure } from '../kubernetes/kubernetes-api.error';
+import { InvalidSignal, type Signal } from '../signal/signal';
+import { StateUnavailableError, type Claim, type ClaimRequest, type SignalState } from '../state/signal-state';
+import type { SignalOutcome } from './signal-outcome';
+
+type Replica = ReturnType<typeof aProcessor>;
+type Entry = Signal | InvalidSignal;
+
+/** Longer than a watch may lag behind a create. */
+const aWhile = 3_000;
+const bad = new InvalidSignal('prometheus', ['alertname is required'], "missing required field 'alertname'");
+const pod = (name: string, overrides: Partial<Signal> = {}) =>
+  aSignal({ resource: { kind: 'Pod', name, apiVersion: 'v1' }, ...overrides });
+const resolvedPod = (name: string) => pod(name, { status: 'resolved' });
+
+describe('SignalProcessor', () => {
+  let clock: FakeClock;
+  let requests: FakeRemediationRequestClient;
+  let replica: Replica;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    requests = new FakeRemediationRequestClient(clock);
+    replica = aProcessor(clock, requests);
+  });
+
+  const process = (...entries: Entry[]) => replica.processor.processAll(entries, inTime);
+  const statuses = (outcomes: readonly SignalOutcome[]) => outcomes.map(({ status }) => status);
+  const reasons = (outcomes: readonly SignalOutcome[]) => outcomes.map(({ status, reason }) => `${status}: ${reason}`);
+  const firstRequest = () => {
+    const { namespace = '', name = '' } = requests.objects[0]!.metadata;
+    return { namespace, name };
+  };
+
+  describe('of one signal', () => {
+    it('creates its request and says what was decided', async () => {
+      const signal = aSignal();
+      expect(await process(signal)).toEqual([
+        {
+          status: 'created',
+          reason: 'new',
+          fingerprint: signal.fingerprint,
+          request: {
+            namespace: 'prod-payment-service',
+            name: `remediation-highmemoryusage-${signal.fingerprint.slice(0, 6)}`,
+          },
+          environment: 'production',
+          environmentSource: 'namespace_label',
+          priority: 'P1',
+          prioritySource: 'fallback_table',
+          count: 1,
+          firstSeen: noon,
+          lastSeen: noon,
+        },
+      ]);
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('counts it again and again, and creates nothing more', async () => {
+      await process(aSignal());
+      for (let i = 2; i <= 100; i++) {
+        clock.advance(10_000);
+        expect(await process(aSignal())).toMatchObject([
+          { status: 'duplicate', count: i, firstSeen: noon, lastSeen: clock.now() },
+        ]);
+      }
+      expect(requests.callsOf('create')).toHaveLength(1);
+    });
+
+    it.each([
+      ['its severity', aSignal({ severity: 'info' })],
+      ['when it began', aSignal({ startsAt: noon - 3_600_000 })],
+      ['its annotations', aSignal({ annotations: new Map([['description', 'Pod using 96% memory']]) })],
+      ['the identity that its sender gives it', aSignal({ senderFingerprint: '57ff12e4fd08ddea' })],
+    ])('takes it for the same incident when only %s differs', async (_, other) => {
+      await process(aSignal());
+      expect(statuses(await process(other))).toEqual(['duplicate']);
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('takes it for a duplicate when the memory has forgotten it and its object is live', async () => {
+      await process(aSignal());
+      clock.advance(24 * 3_600_000);
+      expect(reasons(await process(aSignal()))).toEqual(['duplicate: live_request']);
+    });
+
+    it('sets off a heartbeat and creates nothing', async () => {
+      expect(await process(aSignal({ name: 'Watchdog' }))).toMatchObject([
+        { status: 'heartbeat', reason: 'heartbeat' },
+      ]);
+      expect(requests.calls).toEqual([]);
+    });
+
+    it('answers nothing to nothing', async () => {
+      expect(await process()).toEqual([]);
+    });
+  });
+
+  describe('of several signals in one webhook', () => {
+    it.each([0, 1, 2])('processes the siblings of a bad one at position %i', async (position) => {
+      const entries: Entry[] = [pod('a'), pod('b')];
+      entries.splice(position, 0, bad);
+      const outcomes = await process(...entries);
+      expect(statuses(outcomes)).toEqual(entries.map((entry) => (entry === bad ? 'rejected' : 'created')));
+      expect(outcomes[position]).toEqual({
+        status: 'rejected',
+        reason: 'invalid',
+        summary: "missing required field 'alertname'",
+        details: ['alertname is required'],
+      });
+    });
+
+    it('answers each at its place, whatever became of it', async () => {
+      await process(pod('known'));
+      const outcomes = await process(
+        pod('new'),
+        bad,
+        resolvedPod('known'),
+        pod('known'),
+        aSignal({ name: 'Watchdog' }),
+        resolvedPod('never-seen'),
+        pod('new'),
+      );
+      expect(reasons(outcomes)).toEqual([
+        'created: new',
+        'rejected: invalid',
+        'resolved: still_firing',
+        'duplicate: known',
+        'heartbeat: heartbeat',
+        'resolved: no_request',
+        'duplicate: same_webhook',
+      ]);
+    });
+
+    it('creates one request of an incident that stands there twice', async () => {
+      const [first, second] = await process(pod('a'), pod('a', { severity: 'warning' }));
+      expect([first?.status, second?.status]).toEqual(['created', 'duplicate']);
+      expect(second).toMatchObject({ request: (first as { request?: unknown }).request });
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('fails both of one incident together, and the sender may try both again', async () => {
+      requests.failNext('create', 'unavailable');
+      expect(statuses(await process(pod('a'), pod('a')))).toEqual(['failed', 'failed']);
+      expect(statuses(await process(pod('a'), pod('a')))).toEqual(['created', 'duplicate']);
+    });
+
+    it('makes ten requests of a group that grows one by one', async () => {
+      const pods = signalsOfPods(...Array.from({ length: 10 }, (_, i) => `pod-${i}`));
+      for (let size = 1; size <= 10; size++) await process(...pods.slice(0, size));
+      expect(requests.callsOf('create')).toHaveLength(10);
+    });
+
+    it('processes thousands in order, drawn as they are needed, few creates at a time', async () => {
+      const pods = signalsOfPods(...Array.from({ length: 1_200 }, (_, i) => `pod-${i}`));
+      let drawn = 0;
+      const release = requests.holdCreates();
+      const processing = replica.processor.processAll(
+        (function* () {
+          for (const one of pods) {
+            drawn++;
+            yield one;
+          }
+        })(),
+        inTime,
+      );
+      await until(() => requests.calls.length > 0);
+      expect(drawn).toBe(500);
+      release();
+      const outcomes = await processing;
+      expect(outcomes.map((outcome) => outcome.fingerprint)).toEqual(pods.map(({ fingerprint }) => fingerprint));
+      expect(new Set(statuses(outcomes))).toEqual(new Set(['created']));
+      expect(requests.peakCreates).toBe(16);
+    });
+  });
+
+  describe('of resolved signals', () => {
+    it('never creates, and names the request that it had', async () => {
+      expect(reasons(await process(resolvedPod('a')))).toEqual(['resolved: no_request']);
+      const [created] = await process(pod('a'));
+      expect(await process(resolvedPod('a'))).toMatchObject([
+        { status: 'resolved', reason: 'resolved', request: (created as { request?: unknown }).request },
+      ]);
+      expect(await process(resolvedPod('a'))).toMatchObject([{ status: 'resolved' }]);
+      expect(requests.callsOf('create')).toHaveLength(1);
+    });
+
+    it.each(['before', 'after'])('lets firing win that stands %s it in the same webhook', async (where) => {
+      const entries = where === 'before' ? [pod('a'), resolvedPod('a')] : [resolvedPod('a'), pod('a')];
+      const outcomes = await process(...entries);
+      expect(new Set(reasons(outcomes))).toEqual(new Set(['created: new', 'resolved: still_firing']));
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('does not count a resolved one as a sighting', async () => {
+      await process(pod('a'));
+      await process(resolvedPod('a'));
+      expect(await process(pod('a'))).toMatchObject([{ count: 2 }]);
+    });
+
+    it('makes one request of an alert that flaps', async () => {
+      for (let i = 0; i < 20; i++) {
+        await process(i % 2 === 0 ? pod('a') : resolvedPod('a'));
+        clock.advance(30_000);
+      }
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('lets the sender try again when it cannot be known what had a request', async () => {
+      replica.index.mode = 'cold';
+      requests.failNext('list', 'unavailable');
+      expect(reasons(await process(resolvedPod('a')))).toEqual(['failed: kubernetes_unavailable']);
+    });
+  });
+
+  describe('of concurrent webhooks', () => {
+    it('makes one request of 50 at once, and counts them all', async () => {
+      const outcomes = (await Promise.all(Array.from({ length: 50 }, () => process(pod('a'))))).flat();
+      expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
+      expect(outcomes.filter(({ status }) => status === 'duplicate')).toHaveLength(49);
+      expect(requests.callsOf('create')).toHaveLength(1);
+      expect(await process(pod('a'))).toMatchObject([{ count: 51 }]);
+    });
+
+    it('makes one request of 51 at three replicas that share a memory', async () => {
+      const state = aState(clock);
+      const replicas = [1, 2, 3].map(() => aProcessor(clock, requests, state));
+      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.processor.processAll([pod('a')], inTime));
+      const outcomes = (await Promise.all(posts)).flat();
+      expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
+      expect(requests.callsOf('create')).toHaveLength(1);
+      expect(await replicas[0]!.processor.processAll([pod('a')], inTime)).toMatchObject([{ count: 52 }]);
+    });
+
+    it('makes one request of 51 at three replicas that share nothing but the API server', async () => {
+      const replicas = [1, 2, 3].map(() => aProcessor(clock, requests));
+      for (const { index } of replicas) index.mode = 'lagging';
+      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.processor.processAll([pod('a')], inTime));
+      const outcomes = (await Promise.all(posts)).flat();
+      expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
+      expect(reasons(outcomes).filter((reason) => reason === 'duplicate: already_exists')).toHaveLength(2);
+      expect(statuses(outcomes)).not.toContain('failed');
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('lets one of those who wait take over when the first one fails', async () => {
+      requests.failNext('create', 'unavailable');
+      const outcomes = (await Promise.all(Array.from({ length: 5 }, () => process(pod('a'))))).flat();
+      expect(statuses(outcomes).toSorted()).toEqual(['created', 'duplicate', 'duplicate', 'duplicate', 'failed']);
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it.each(['one process', 'two replicas'])('does not let two webhooks wait for each other (%s)', async (where) => {
+      // A memory in slots, as a Redis Cluster: each webhook gets hold of its first signal before the other asks for it.
+      const state = claimingOneByOne(aState(clock));
+      const one = aProcessor(clock, requests, state);
+      const other = where === 'one process' ? one : aProcessor(clock, requests, state);
+      const [a, b] = signalsOfPods('a', 'b') as [Signal, Signal];
+      const outcomes = await Promise.all([
+        one.processor.processAll([a, b], inTime),
+        other.processor.processAll([b, a], inTime),
+      ]);
+      expect(outcomes.map(statuses)).toEqual([
+        ['created', 'duplicate'],
+        ['created', 'duplicate'],
+      ]);
+      expect(requests.callsOf('create')).toHaveLength(2);
+    });
+  });
+
+  describe('after a request is over', () => {
+    beforeEach(() => process(aSignal()));
+
+    it('counts the signal while the request cools down', async () => {
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs - 1);
+      expect(statuses(await process(aSignal()))).toEqual(['duplicate']);
+    });
+
+    it.each(['Completed', 'Failed', 'TimedOut', 'Skipped', 'Cancelled'])(
+      'opens the next generation when it is %s and has cooled down',
+      async (phase) => {
+        requests.finish(firstRequest(), phase);
+        clock.advance(cooldownMs);
+        const name = `${firstRequest().name}-2`;
+        expect(await process(aSignal())).toMatchObject([
+          { status: 'created', reason: 'next_generation', request: { name }, count: 1, firstSeen: clock.now() },
+        ]);
+        expect(statuses(await process(aSignal()))).toEqual(['duplicate']);
+        expect(requests.objects).toHaveLength(2);
+      },
+    );
+
+    it('opens it also for an alert that is sent every ten seconds all the time', async () => {
+      requests.finish(firstRequest());
+      const seen: string[] = [];
+      for (let age = 0; age <= cooldownMs + 20_000; age += 10_000) {
+        seen.push(...statuses(await process(aSignal())));
+        clock.advance(10_000);
+      }
+      expect(seen.indexOf('created')).toBe(cooldownMs / 10_000);
+      expect(seen.filter((status) => status === 'created')).toHaveLength(1);
+    });
+
+    it('opens one next generation of 30 signals at two replicas without a shared memory', async () => {
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs);
+      const replicas = [replica, aProcessor(clock, requests)];
+      const posts = Array.from({ length: 30 }, (_, i) => replicas[i % 2]!.processor.processAll([aSignal()], inTime));
+      const outcomes = (await Promise.all(posts)).flat();
+      expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
+      expect(requests.objects).toHaveLength(2);
+    });
+
+    it('keeps counting on a request whose phase it does not know', async () => {
+      requests.finish(firstRequest(), 'Pondering');
+      clock.advance(10 * cooldownMs);
+      expect(statuses(await process(aSignal()))).toEqual(['duplicate']);
+    });
+
+    it('opens a new one when it was deleted', async () => {
+      clock.advance(aWhile);
+      requests.delete(firstRequest());
+      expect(await process(aSignal())).toMatchObject([{ status: 'created', reason: 'new', count: 1 }]);
+    });
+
+    it('counts on the second generation when the first was deleted', async () => {
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs);
+      await process(aSignal());
+      requests.delete(firstRequest());
+      clock.advance(10 * cooldownMs);
+      expect(reasons(await process(aSignal()))).toEqual(['duplicate: live_request']);
+    });
+
+    it('counts from the highest generation when older ones were cleaned up', async () => {
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs);
+      await process(aSignal());
+      requests.delete(firstRequest());
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs);
+      expect(await process(aSignal())).toMatchObject([
+        { status: 'created', request: { name: expect.stringMatching(/-3$/) } },
+      ]);
+    });
+  });
+
+  describe('when something fails', () => {
+    it.each<[KubernetesFailure, string]>([
+      ['unavailable', 'failed: kubernetes_unavailable'],
+      ['overloaded', 'failed: kubernetes_overloaded'],
+      ['unauthenticated', 'failed: kubernetes_unauthenticated'],
+      ['forbidden', 'failed: kubernetes_forbidden'],
+      ['quota-exceeded', 'failed: quota_exceeded'],
+      ['crd-unusable', 'failed: crd_unusable'],
+      ['conflict', 'failed: kubernetes_conflict'],
+      ['denied', 'rejected: denied'],
+      ['invalid', 'rejected: invalid_object'],
+    ])(
+      'answers "%s" with %s, leaves the siblings alone, and takes the signal when it is sent again',
+      async (failure, reason) => {
+        requests.failNext('create', failure);
+        expect(reasons(await process(pod('a'), pod('b')))).toEqual([reason, 'created: new']);
+        expect(reasons(await process(pod('a'), pod('b')))).toEqual(['created: new', 'duplicate: known']);
+        expect(replica.log.messages).toContainEqual(expect.stringMatching(/^failed to create RemediationRequest: ./));
+      },
+    );
+
+    it.each(['current', 'lagging', 'cold'] as const)(
+      'makes no second object of a create whose answer was lost, the watch being %s',
+      async (mode) => {
+        replica.index.mode = mode;
+        requests.loseNextAnswer();
+        expect(reasons(await process(aSignal()))).toEqual(['failed: kubernetes_unavailable']);
+        expect(statuses(await process(aSignal()))).toEqual(['duplicate']);
+        expect(requests.objects).toHaveLength(1);
+      },
+    );
+
+    it('lets the sender try again while the memory is out of reach, and rejects what is wrong all the same', async () => {
+      jest.spyOn(replica.state, 'claim').mockRejectedValueOnce(new StateUnavailableError('down'));
+      expect(reasons(await process(pod('a'), bad, resolvedPod('b')))).toEqual([
+        'failed: state_unavailable',
+        'rejected: invalid',
+        'resolved: no_request',
+      ]);
+    });
+
+    it('says created when the object exists and only the memory could not be told', async () => {
+      jest.spyOn(replica.state, 'confirm').mockRejectedValueOnce(new StateUnavailableError('down'));
+      expect(await process(aSignal())).toMatchObject([{ status: 'created', count: 1 }]);
+      clock.advance(10_001);
+      expect(reasons(await process(aSignal()))).toEqual(['duplicate: live_request']);
+    });
+
+    it('lets the sender try again while it cannot be known whether there is a request', async () => {
+      replica.index.mode = 'cold';
+      requests.failNext('list', 'unavailable');
+      expect(reasons(await process(aSignal()))).toEqual(['failed: kubernetes_unavailable']);
+      expect(requests.callsOf('create')).toEqual([]);
+    });
+
+    it('keeps a bug in one signal from its siblings', async () => {
+      const evaluate = replica.priority.evaluate.bind(replica.priority);
+      jest.spyOn(replica.priority, 'evaluate').mockImplementation((signal, environment) => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- OPA's WebAssembly throws texts
+        if (signal.resource.name === 'poison') throw 'a text';
+        return evaluate(signal, environment);
+      });
+      expect(reasons(await process(pod('a'), pod('poison'), pod('b')))).toEqual([
+        'created: new',
+        'failed: internal_error',
+        'created: new',
+      ]);
+    });
+  });
+
+  describe('of names and namespaces', () => {
+    it('makes two objects of two incidents whose fingerprints begin alike', async () => {
+      const [one, other] = [
+        pod('a', { fingerprint: `abc123${'0'.repeat(58)}` }),
+        pod('b', { fingerprint: `abc123${'f'.repeat(58)}` }),
+      ];
+      expect(statuses(await process(one, other))).toEqual(['created', 'created']);
+      expect(requests.names.toSorted()).toEqual([
+        expect.stringMatching(/^remediation-highmemoryusage-abc123$/),
+        expect.stringMatching(/^remediation-highmemoryusage-abc123(0{6}|f{6})$/),
+      ]);
+      clock.advance(24 * 3_600_000);
+      expect(statuses(await process(one, other))).toEqual(['duplicate', 'duplicate']);
+    });
+
+    it.each(['gone', '', '../../etc', 'Not A Namespace'])(
+      'puts a signal of namespace "%s" into the fallback',
+      async (namespace) => {
+        requests.unusableNamespaces.add('gone');
+        const signal = aSignal({ namespace });
+        expect(await process(signal)).toMatchObject([{ status: 'created', request: { namespace: fallbackNamespace } }]);
+        expect(statuses(await process(signal))).toEqual(['duplicate']);
+      },
+    );
+
+    it('finds the request in the fallback when the namespace appears later', async () => {
+      requests.unusableNamespaces.add('late');
+      await process(aSignal({ namespace: 'late' }));
+      requests.unusableNamespaces.clear();
+      clock.advance(24 * 3_600_000);
+      expect(reasons(await process(aSignal({ namespace: 'late' })))).toEqual(['duplicate: live_request']);
+      expect(requests.objects).toHaveLength(1);
+    });
+
+    it('lets the sender try again while the fallback is missing', async () => {
+      requests.unusableNamespaces.add('gone').add(fallbackNamespace);
+      expect(reasons(await process(aSignal({ namespace: 'gone' }), pod('a')))).toEqual([
+        'failed: fallback_namespace_missing',
+        'created: new',
+      ]);
+    });
+  });
+
+  describe('at the deadline', () => {
+    it('fails what is still being created, keeps what was done, and takes it all when it is sent again', async () => {
+      const deadline = new AbortController();
+      await process(pod('known'));
+      const release = requests.holdCreates();
+      const processing = replica.processor.processAll([pod('known'), pod('slow')], deadline.signal);
+      await until(() => requests.callsOf('create').length === 2);
+      deadline.abort();
+      expect(statuses(await processing)).toEqual(['duplicate', 'failed']);
+      release();
+      expect(statuses(await process(pod('known'), pod('slow')))).toEqual(['duplicate', 'created']);
+    });
+
+    it('fails what waits for somebody else', async () => {
+      const deadline = new AbortController();
+      const release = requests.holdCreates();
+      const first = process(pod('a'));
+      const second = replica.processor.processAll([pod('a')], deadline.signal);
+      await until(() => requests.callsOf('create').length === 1);
+      deadline.abort();
+      expect(reasons(await second)).toEqual(['failed: deadline_exceeded']);
+      release();
+      expect(statuses(await first)).toEqual(['created']);
+    });
+
+    it('fails what another replica holds and never settles, then takes it when the lease has ended', async () => {
+      const deadline = new AbortController();
+      await replica.state.claim([{ fingerprint: aSignal().fingerprint }]);
+      const processing = replica.processor.processAll([aSignal()], deadline.signal);
+      await setImmediate();
+      deadline.abort();
+      expect(reasons(await processing)).toEqual(['failed: deadline_exceeded']);
+      clock.advance(10_001);
+      expect(statuses(await process(aSignal()))).toEqual(['created']);
+    });
+
+    it('fails what cannot be classified because the namespaces are not known yet', async () => {
+      const deadline = new AbortController();
+      replica.namespaces.cache.synced = false;
+      const processing = replica.processor.processAll([aSignal()], deadline.signal);
+      await setImmediate();
+      deadline.abort();
+      expect(reasons(await processing)).toEqual(['failed: deadline_exceeded']);
+      replica.namespaces.cache.synced = true;
+      expect(statuses(await process(aSignal()))).toEqual(['created']);
+    });
+
+    it('creates nothing when it has passed already', async () => {
+      const outcomes = await replica.processor.processAll([pod('a'), bad, pod('b')], AbortSignal.abort());
+      expect(statuses(outcomes)).toEqual(['failed', 'rejected', 'failed']);
+      expect(requests.objects).toHaveLength(0);
+      expect(replica.deduplication.inFlightCount).toBe(0);
+    });
+  });
+
+  it('gives every signal one outcome whatever fails, and in the end every incident has one request', async () => {
+    const failure = constantFrom<KubernetesFailure>(
+      'unavailable',
+      'overloaded',
+      'quota-exceeded',
+      'conflict',
+      'forbidden',
+    );
+    const faults = array(tuple(constantFrom('create' as const, 'get' as const, 'list' as const), failure), {
+      maxLength: 6,
+    });
+    const webhooks = array(array(tuple(integer({ min: 0, max: 5 }), boolean()), { minLength: 1, maxLength: 6 }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    const modes = constantFrom('current' as const, 'cold' as const);
+    await assert(
+      asyncProperty(webhooks, faults, modes, boolean(), async (groups, told, mode, losing) => {
+        const cluster = new FakeRemediationRequestClient(clock);
+        const replicas = [aProcessor(clock, cluster), aProcessor(clock, cluster)];
+        for (const { index } of replicas) index.mode = mode;
+        for (const [verb, error] of told) cluster.failNext(verb, error);
+        if (losing) cluster.loseNextAnswer();
+
+        const signals = groups.map((group) => group.map(([i, fires]) => (fires ? pod(`p${i}`) : resolvedPod(`p${i}`))));
+        const posts = signals.map((group, i) => replicas[i % 2]!.processor.processAll(group, inTime));
+        const outcomes = await Promise.all(posts);
+        expect(outcomes.map((group) => group.map(({ fingerprint }) => fingerprint))).toEqual(
+          signals.map((group) => group.map(({ fingerprint }) => fingerprint)),
+        );
+
+        // The sender tries again until nothing fails, as Alertmanager does.
+        for (const group of signals) {
+          let again: SignalOutcome[];
+          do again = await replicas[0]!.processor.processAll(group, inTime);
+          while (statuses(again).includes('failed'));
+        }
+        const firing = new Set(
+          signals
+            .flat()
+            .filter(({ status }) => status === 'firing')
+            .map(({ fingerprint }) => fingerprint),
+        );
+        expect(cluster.objects.map(({ spec }) => spec.fingerprint).toSorted()).toEqual([...firing].toSorted());
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+/** A memory that is atomic per fingerprint only: others come in between the signals of one webhook. */
+function claimingOneByOne(state: SignalState): SignalState {
+  return {
+    async claim(requests: readonly ClaimRequest[]): Promise<Claim[]> {
+      const claims: Claim[] = [];
+      for (const request of requests) {
+        claims.push(...(await state.claim([request])));
+        await setImmediate();
+      }
+      return claims;
+    },
+    confirm: (confirmations) => state.confirm(confirmations),
+    release: (releases) => state.release(releases),
+    find: (fingerprints) => state.find(fingerprints),
+  };
+}
