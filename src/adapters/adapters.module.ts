@@ -7,12 +7,14 @@ import { PrometheusModule } from './prometheus/prometheus.module';
 @Module({})
 export class AdaptersModule {
   static forRoot({ adapters }: GatewayConfig): DynamicModule {
-    const sources = [{ ...adapters.prometheus, module: PrometheusModule }].filter(({ enabled }) => enabled);
+    const sources = [{ settings: adapters.prometheus, module: PrometheusModule }].filter(
+      ({ settings }) => settings.enabled,
+    );
     return {
       module: AdaptersModule,
       imports: [
         ...sources.map(({ module }) => module),
-        RouterModule.register(sources.map(({ path, module }) => ({ path, module }))),
+        RouterModule.register(sources.map(({ settings, module }) => ({ path: settings.path, module }))),
       ],
     };
   }

@@ -21,8 +21,8 @@ export class KubernetesModule implements OnApplicationShutdown {
         {
           provide: KubernetesApi,
           inject: [GatewayConfig],
-          useFactory: ({ kubernetes }: GatewayConfig) =>
-            KubernetesApi.connect({ ...kubernetes, ...(server === undefined ? {} : { server }) }),
+          useFactory: ({ kubernetes: { kubeconfig, context, connections } }: GatewayConfig) =>
+            KubernetesApi.connect({ kubeconfig, context, connections, ...(server === undefined ? {} : { server }) }),
         },
         {
           provide: RemediationRequestClient,

@@ -1,5 +1,6 @@
 import { Alertmanager, type AlertmanagerOptions, type PushedAlert } from '../support/alertmanager';
 import { RedisServer } from '../support/redis-server';
+import { eventually } from '../support/eventually';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
 
 const alert = (alertname: string, i: number): PushedAlert => ({
@@ -64,7 +65,9 @@ describe('a real Alertmanager and a real Redis', () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     await eventually(async () => expect(await gateway.requests()).toHaveLength(5));
-    await eventually(() => Promise.resolve(expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(10)));
+    await eventually(() => {
+      expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(10);
+    });
     expect(await gateway.requests()).toHaveLength(5);
     expect(await sender.notifications()).toMatchObject({ failed: 0 });
   });
@@ -72,24 +75,30 @@ describe('a real Alertmanager and a real Redis', () => {
   it('hears that an alert is over, and that it fires again', async () => {
     const sender = await startAlertmanager();
     await sender.push([alert('Flapping', 1)]);
-    await eventually(() => Promise.resolve(expect(outcomes('created')).toHaveLength(1)));
+    await eventually(() => {
+      expect(outcomes('created')).toHaveLength(1);
+    });
     await sender.resolve([alert('Flapping', 1)]);
-    await eventually(() => Promise.resolve(expect(outcomes('resolved')).toHaveLength(1)));
+    await eventually(() => {
+      expect(outcomes('resolved')).toHaveLength(1);
+    });
     expect(outcomes('resolved')[0]).toMatchObject({
       reason: 'resolved',
       remediation_request: outcomes('created')[0]!.remediation_request,
     });
     await sender.push([{ ...alert('Flapping', 1), startsAt: new Date().toISOString() }]);
-    await eventually(() => Promise.resolve(expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(1)));
+    await eventually(() => {
+      expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(1);
+    });
     expect(await gateway.requests()).toHaveLength(1);
   });
 
   it('hears of alerts that max_alerts left out', async () => {
     const sender = await startAlertmanager({ groupBy: ['alertname'], groupWait: '1s', maxAlerts: 2 });
     await sender.push(Array.from({ length: 5 }, (_, i) => alert('Many', i)));
-    await eventually(() =>
-      Promise.resolve(expect(gateway.logged).toContainEqual(expect.objectContaining({ level: 'error', truncated: 3 }))),
-    );
+    await eventually(() => {
+      expect(gateway.logged).toContainEqual(expect.objectContaining({ level: 'error', truncated: 3 }));
+    });
     expect(await gateway.requests()).toHaveLength(2);
   });
 
@@ -106,7 +115,9 @@ describe('a real Alertmanager and a real Redis', () => {
 
     redis = await RedisServer.start({ port: Number(redis.addr.split(':')[1]) });
     await eventually(async () => expect((await readiness(gateway)).redis).toEqual({ status: 'up' }));
-    await eventually(() => Promise.resolve(expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(60)));
+    await eventually(() => {
+      expect(outcomes('duplicate').length).toBeGreaterThanOrEqual(60);
+    });
     expect(await gateway.requests()).toHaveLength(60);
     expect(await sender.notifications()).toMatchObject({ failed: 0 });
   });
@@ -114,9 +125,9 @@ describe('a real Alertmanager and a real Redis', () => {
   it('delivers once the token is right', async () => {
     const sender = await startAlertmanager({ token: 'wrong' });
     await sender.push([alert('Locked', 1)]);
-    await eventually(() =>
-      Promise.resolve(expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'authentication failed' }))),
-    );
+    await eventually(() => {
+      expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'authentication failed' }));
+    });
     expect(await gateway.requests()).toHaveLength(0);
     expect(sender.log).toContain('unexpected status code 401');
   });
@@ -127,17 +138,4 @@ async function readiness(gateway: TestGateway): Promise<Record<string, { status:
     details: Record<string, { status: string }>;
   };
   return details;
-}
-
-async function eventually(check: () => Promise<void>): Promise<void> {
-  const until = Date.now() + 15_000;
-  for (;;) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
 }

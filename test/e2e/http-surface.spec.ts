@@ -48,14 +48,12 @@ describe('the HTTP surface', () => {
     expect(untyped.status).toBe(201);
   });
 
-  it.each([
+  it.each<[string, Record<string, string>]>([
     ['text/plain', { 'content-type': 'text/plain' }],
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['gzip', { 'content-encoding': 'gzip' }],
   ])('refuses %s with 415', async (_what, headers) => {
-    const { status, body } = await gateway.post(alert({ alertname: 'A' }), {
-      headers: headers as Record<string, string>,
-    });
+    const { status, body } = await gateway.post(alert({ alertname: 'A' }), { headers });
     expect(status).toBe(415);
     expect(body.type).toBe('https://kubernaut.io/problems/unsupported-media-type');
   });

@@ -62,11 +62,9 @@ function toSignal(alert: unknown, shared: SignalLinks, rules: SignalRules, recei
 }
 
 function invalid(problems: string[]): InvalidSignal {
-  const [first = 'invalid alert', ...others] = problems;
-  const rest =
-    others.length < maxProblems
-      ? others
-      : [...others.slice(0, maxProblems - 1), `and ${others.length - maxProblems + 1} more`];
+  const more = problems.length - maxProblems;
+  const listed = more > 0 ? [...problems.slice(0, maxProblems), `and ${more} more`] : problems;
+  const [first = 'invalid alert', ...rest] = listed;
   const summary = problems.includes('alertname is required') ? "missing required field 'alertname'" : first;
   return new InvalidSignal('prometheus', [first, ...rest], summary);
 }
