@@ -15,10 +15,16 @@ import { ErrorFilter } from './http/error.filter';
 import { createHttpServer } from './http/http-server';
 import { acceptJsonBodies } from './http/json-body';
 import { followRequests } from './http/request-lifecycle';
+import { EnvironmentOverrides } from './kubernetes/environment-overrides';
+import { Namespaces } from './kubernetes/namespaces';
+import { RemediationRequestIndex } from './kubernetes/remediation-request.index';
 import { GatewayMetrics } from './metrics/gateway-metrics';
 import { MetricsListenerModule } from './metrics/metrics.module';
 import { docsPath, serveApiExplorer } from './openapi';
+import { Deduplication } from './processing/deduplication/deduplication';
 import { TokenBuckets } from './rate-limit/token-buckets';
+import type { OpenSignalState } from './state/create-signal-state';
+import { SIGNAL_STATE } from './state/state.module';
 import { version } from './version';
 
 export interface GatewayOptions {
@@ -54,6 +60,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
 
   const metrics = app.get(GatewayMetrics);
   metrics.buildInfo.set({ version, node: process.version }, 1);
+  reportSizes(app, metrics);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
   authenticateRequests(fastify, app.get(Authenticator), app.get(TokenBuckets), metrics, logger);
@@ -85,6 +92,30 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
       await stop();
     },
   };
+}
+
+/** Nothing grows unseen: every memory that is bounded or watched shows its size. */
+function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void {
+  const authenticator = app.get(Authenticator);
+  const addresses = app.get(TokenBuckets);
+  const deduplication = app.get(Deduplication, { strict: false });
+  const state = app.get<OpenSignalState>(SIGNAL_STATE);
+  const watches = {
+    remediationrequests: app.get(RemediationRequestIndex).cache,
+    namespaces: app.get(Namespaces).cache,
+    environment_overrides: app.get(EnvironmentOverrides).cache,
+  };
+  metrics.countEntries({
+    accepted_tokens: () => authenticator.sizes.accepted,
+    refused_tokens: () => authenticator.sizes.refused,
+    addresses: () => addresses.count,
+    claims_in_flight: () => deduplication.inFlightCount,
+    fingerprints: state.size,
+    ...Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.size])),
+  });
+  metrics.timeSilence(
+    Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.silentForMs / 1000])),
+  );
 }
 
 function createMetricsApp(path: string): Promise<NestFastifyApplication> {

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { loadConfig } from '../config/load-config';
+import type { Environment } from '../config/environment-variables';
 import { version } from '../version';
+import { configSource } from './config-source';
 import { runStandalone } from './standalone';
 import { serveCluster } from './serve';
 
@@ -14,8 +15,6 @@ const usage = `kubernaut-gateway ${version}
   kubernaut-gateway --help | --version
 
 Every setting: docs/configuration.md`;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Runs a command line. Rejects with what to tell the person who typed it. */
 export async function run(args: readonly string[], env: Environment): Promise<void> {
@@ -34,7 +33,7 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       return;
     }
     case 'validate-config': {
-      loadConfig({ ...fileOption(flagsOf(rest, ['config']).config), env });
+      configSource(flagsOf(rest, ['config']).config, env).load();
       process.stdout.write('the configuration is valid\n');
       return;
     }
@@ -47,13 +46,9 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       return;
     default: {
       if (first !== undefined && !first.startsWith('-')) throw new Error(`there is no command "${first}"\n\n${usage}`);
-      await serveCluster(loadConfig({ ...fileOption(flagsOf(args, ['config']).config), env }));
+      await serveCluster(configSource(flagsOf(args, ['config']).config, env));
     }
   }
-}
-
-export function fileOption(file: string | undefined): { file?: string } {
-  return file === undefined ? {} : { file };
 }
 
 function flagsOf<N extends string>(args: readonly string[], names: readonly N[]): Partial<Record<N, string>> {

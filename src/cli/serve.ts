@@ -1,16 +1,37 @@
 import type { Logger } from 'pino';
 import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
 import type { GatewayConfig } from '../config/gateway-config';
+import { followConfigFile } from '../config/reload';
 import { startGateway, type Gateway } from '../gateway';
 import { scopeFields } from '../http/request-scope';
 import { createLogger } from '../logging/gateway-logger';
+import type { ConfigSource } from './config-source';
 
 /** Serves the cluster that the configuration names, until told to stop. */
-export async function serveCluster(config: GatewayConfig): Promise<void> {
+export async function serveCluster(source: ConfigSource): Promise<void> {
+  const config = source.load();
   const logger = startLog(config);
   const gateway = await startGateway({ config, logger });
   announce(gateway);
+  followConfig(source, config, logger);
   stopOnSignal(config, logger, () => gateway.close());
+}
+
+/** Takes over what changes in the file and can change while it runs: the log level. The rest is told to need a restart. */
+export function followConfig({ file, load }: ConfigSource, current: GatewayConfig, logger: Logger): void {
+  if (file === undefined) return;
+  followConfigFile({
+    file,
+    load,
+    current,
+    apply: ({ logging }) => {
+      logger.level = logging.level;
+    },
+    tell: (event) => {
+      if (event.kind === 'refused') logger.error({ reason: event.reason }, 'the changed configuration is not used');
+      else logger.info({ need_restart: event.needRestart }, 'configuration reloaded');
+    },
+  });
 }
 
 /** The log, with the effective configuration as its first line. */

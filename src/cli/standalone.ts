@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../config/load-config';
+import type { Environment } from '../config/environment-variables';
 import { startStandalone, type Standalone } from '../standalone/standalone';
-import { announce, startLog, stopOnSignal } from './serve';
+import { configSource } from './config-source';
+import { announce, followConfig, startLog, stopOnSignal } from './serve';
 
 export interface StandaloneFlags {
   readonly file: string | undefined;
@@ -12,7 +13,7 @@ export interface StandaloneFlags {
   readonly apiListen: string | undefined;
   readonly data: string | undefined;
   readonly token: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
 }
 
 /** Runs the gateway with everything that it needs in one process, until told to stop. */
@@ -20,16 +21,14 @@ export async function runStandalone(flags: StandaloneFlags): Promise<void> {
   const listen = flags.listen ?? flags.env.GATEWAY_LISTEN_ADDR;
   // Whoever asks for a free port runs several of these: the other two ports must not collide either.
   const anyPort = listen?.endsWith(':0') === true;
-  const config = loadConfig({
-    ...(flags.file === undefined ? {} : { file: flags.file }),
-    env: flags.listen === undefined ? flags.env : { ...flags.env, GATEWAY_LISTEN_ADDR: flags.listen },
-    defaults: {
-      server: { listen_addr: '127.0.0.1:8080', shutdown_delay: '0s' },
-      metrics: { listen_addr: anyPort ? '127.0.0.1:0' : '127.0.0.1:9090' },
-      redis: { addr: '' },
-      logging: { format: 'text' },
-    },
+  const env = flags.listen === undefined ? flags.env : { ...flags.env, GATEWAY_SERVER__LISTEN_ADDR: flags.listen };
+  const source = configSource(flags.file, env, {
+    server: { listen_addr: '127.0.0.1:8080', shutdown_delay: '0s' },
+    metrics: { listen_addr: anyPort ? '127.0.0.1:0' : '127.0.0.1:9090' },
+    redis: { addr: '' },
+    logging: { format: 'text' },
   });
+  const config = source.load();
   const logger = startLog(config);
   const standalone = await startStandalone({
     config,
@@ -39,6 +38,7 @@ export async function runStandalone(flags: StandaloneFlags): Promise<void> {
     token: flags.token ?? randomBytes(24).toString('base64url'),
   });
   announce(standalone.gateway);
+  followConfig(source, config, logger);
   process.stderr.write(
     `kubernetes api listening on ${standalone.apiUrl}\n${firstSteps(standalone, config.adapters.prometheus.path)}`,
   );

@@ -82,11 +82,15 @@ export class GatewayMetrics {
   readonly rateLimited = counter('gateway_rate_limited_total', 'Requests refused by a rate limit, by kind.', ['kind']);
 
   readonly redisConnection = gauge('gateway_redis_connection_status', '1 while Redis is connected, 0 while it is not.');
-  readonly cacheEntries = gauge('gateway_cache_entries', 'Entries of each bounded or watched memory.', ['cache']);
-  readonly watchSilence = gauge(
+  readonly cacheEntries = gaugeReadAtScrape(
+    'gateway_cache_entries',
+    'Entries of each bounded or watched memory.',
+    'cache',
+  );
+  readonly watchSilence = gaugeReadAtScrape(
     'gateway_watch_silence_seconds',
     'Time since the API server was last heard of, by watch.',
-    ['watch'],
+    'watch',
   );
   readonly buildInfo = gauge('gateway_build_info', 'Always 1; the labels say what runs.', ['version', 'node']);
 
@@ -101,13 +105,43 @@ export class GatewayMetrics {
     return environment;
   }
 
+  /** Says how to read a memory's size whenever metrics are scraped. */
+  countEntries(sizes: Readonly<Record<string, () => number>>): void {
+    readers.set('gateway_cache_entries', sizes);
+  }
+
+  /** Says how to read a watch's silence, in seconds, whenever metrics are scraped. */
+  timeSilence(seconds: Readonly<Record<string, () => number>>): void {
+    readers.set('gateway_watch_silence_seconds', seconds);
+  }
+
   /** Starts a timer for a stage; call what it answers when the stage ends. */
-  stage(name: 'adapt' | 'claim' | 'classify' | 'create' | 'confirm'): () => void {
+  stage(name: 'claim' | 'classify' | 'create' | 'confirm'): () => void {
     return this.stageDuration.startTimer({ stage: name });
   }
 }
 
 // The registry is the process's: a second gateway in it (specs start several) shares the metrics of the first.
+
+/** What gauges read at a scrape, by metric and label value. */
+const readers = new Map<string, Readonly<Record<string, () => number>>>();
+
+function gaugeReadAtScrape<L extends string>(name: string, help: string, label: L): Gauge<L> {
+  const existing = register.getSingleMetric(name) as Gauge<L> | undefined;
+  return (
+    existing ??
+    new Gauge<L>({
+      name,
+      help,
+      labelNames: [label],
+      collect() {
+        for (const [value, read] of Object.entries(readers.get(name) ?? {})) {
+          this.set({ [label]: value } as Record<L, string>, read());
+        }
+      },
+    })
+  );
+}
 
 function counter<L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
   return (register.getSingleMetric(name) as Counter<L> | undefined) ?? new Counter({ name, help, labelNames });

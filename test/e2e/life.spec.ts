@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually';
@@ -123,6 +123,25 @@ describe('the life of a process', () => {
     const again = await post(running.url, 'kept');
     expect(again.status).toBe(202);
     expect(await again.json()).toMatchObject({ status: 'duplicate', reason: 'live_request' });
+  });
+
+  it('follows its configuration file: the log level at once, and a mistake changes nothing', async () => {
+    const file = join(data, 'gateway.yaml');
+    writeFileSync(file, 'logging: { level: warn, format: json }\n');
+    running = await startProcess(['--listen', '127.0.0.1:0', '--config', file, '--token', 'life-token']);
+    const { output, url } = running;
+    await post(url, 'quiet');
+    expect(output()).not.toContain('signal processed');
+
+    writeFileSync(file, 'logging: { level: info, format: json }\nserver: { max_body_bytes: 2048 }\n');
+    await eventually(() => expect(output()).toContain('configuration reloaded'));
+    expect(output()).toContain('"need_restart":["server.max_body_bytes"]');
+    await post(url, 'loud');
+    await eventually(() => expect(output()).toContain('signal processed'));
+
+    writeFileSync(file, 'logging: { level: shout }\n');
+    await eventually(() => expect(output()).toContain('the changed configuration is not used'));
+    expect((await post(url, 'still')).status).toBe(201);
   });
 
   it('says everything that is wrong with its configuration, and exits with 1', async () => {
