@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import pMap from 'p-map';
+import { DeadlineExceededError } from '../deadline';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
 import { refOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
@@ -81,6 +82,8 @@ export class SignalProcessor {
     let open = signals;
     try {
       for (let attempt = 0; open.length > 0; attempt++) {
+        // What cannot be answered in time is not begun: the sender will send it again.
+        if (deadline.aborted) throw new DeadlineExceededError();
         const endClaim = this.metrics.stage('claim');
         const { duplicates, fresh, pending } = await this.deduplication.claim(open, deadline);
         endClaim();
