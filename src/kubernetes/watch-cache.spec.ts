@@ -266,16 +266,17 @@ describe('WatchCache', () => {
     });
 
     it('when an event, and a character in it, arrive in pieces', async () => {
-      const bytes = Buffer.from(`${JSON.stringify(event('ADDED', prod('漢😀', '11')))}\n`);
+      const lines = Buffer.from(
+        `${JSON.stringify(event('ADDED', object('first', 'red', '11')))}\n${JSON.stringify(event('ADDED', prod('漢', '12')))}\n`,
+      );
+      const middle = lines.indexOf('漢') + 1;
       server.watches.push((response) => {
-        response.flushHeaders();
-        void (async () => {
-          for (const byte of bytes) await new Promise((resolve) => response.write(Buffer.from([byte]), resolve));
-        })();
+        response.write(lines.subarray(0, middle));
+        void until(() => cache.size === 1).then(() => response.write(lines.subarray(middle)));
       });
       cache.start();
-      await until(() => cache.size === 1);
-      expect(color()).toBe('漢😀');
+      await until(() => cache.size === 2);
+      expect([color('first'), color()]).toEqual(['red', '漢']);
     });
 
     it('when many events arrive at once, with empty lines between them', async () => {

@@ -257,6 +257,16 @@ describe('SignalProcessor', () => {
       expect(requests.objects).toHaveLength(1);
     });
 
+    it('creates its own before it waits for what somebody else holds', async () => {
+      const deadline = new AbortController();
+      const [own, foreign] = signalsOfPods('own', 'foreign') as [Signal, Signal];
+      await replica.deduplication.claim([foreign], inTime);
+      const processing = replica.processor.processAll([foreign, own], deadline.signal);
+      await until(() => requests.objects.length === 1);
+      deadline.abort();
+      expect(reasons(await processing)).toEqual(['failed: deadline_exceeded', 'created: new']);
+    });
+
     it.each(['one process', 'two replicas'])('does not let two webhooks wait for each other (%s)', async (where) => {
       // A memory in slots, as a Redis Cluster: each webhook gets hold of its first signal before the other asks for it.
       const state = claimingOneByOne(aState(clock));
