@@ -69,7 +69,15 @@ export default defineConfig(
   {
     // Scripts and the configuration of tools: Node.js as it is.
     files: ['**/*.mjs'],
-    languageOptions: { globals: { console: 'readonly', performance: 'readonly', process: 'readonly' } },
+    languageOptions: {
+      globals: {
+        console: 'readonly',
+        fetch: 'readonly',
+        performance: 'readonly',
+        process: 'readonly',
+        setTimeout: 'readonly',
+      },
+    },
   },
   {
     files: ['**/*.js', '**/*.cjs'],

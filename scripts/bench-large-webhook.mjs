@@ -13,7 +13,9 @@ const directory = mkdtempSync(join(tmpdir(), 'kubernaut-gateway-bench-'));
 const children = [];
 
 async function start(args, env, wanted) {
-  const child = spawn(process.execPath, ['dist/main.js', ...args], { env: { ...process.env, LOG_LEVEL: 'warn', ...env } });
+  const child = spawn(process.execPath, ['dist/main.js', ...args], {
+    env: { ...process.env, LOG_LEVEL: 'warn', ...env },
+  });
   children.push(child);
   let output = '';
   child.stderr.on('data', (chunk) => (output += chunk));
@@ -26,9 +28,11 @@ async function start(args, env, wanted) {
   throw new Error(`did not start:\n${output}`);
 }
 
-const [api] = await start(['standalone', '--listen', '127.0.0.1:0', '--token', token, '--data', join(directory, 'data')], {}, [
-  /kubernetes api listening on (\S+)/,
-]);
+const [api] = await start(
+  ['standalone', '--listen', '127.0.0.1:0', '--token', token, '--data', join(directory, 'data')],
+  {},
+  [/kubernetes api listening on (\S+)/],
+);
 const kubeconfig = join(directory, 'kubeconfig');
 writeFileSync(
   kubeconfig,
@@ -60,7 +64,14 @@ const webhook = (size) =>
     version: '4',
     alerts: Array.from({ length: size }, (_, i) => ({
       status: 'firing',
-      labels: { alertname: `Bench${size}`, namespace: 'test', pod: `pod-${i}`, severity: 'warning', job: 'bench', instance: `10.0.0.1:${i}` },
+      labels: {
+        alertname: `Bench${size}`,
+        namespace: 'test',
+        pod: `pod-${i}`,
+        severity: 'warning',
+        job: 'bench',
+        instance: `10.0.0.1:${i}`,
+      },
       annotations: { summary: 'an alert of a common size', description: 'with two annotations and six labels' },
       startsAt: '2026-01-01T00:00:00Z',
       generatorURL: 'http://prometheus:9090/graph?g0.expr=up',
@@ -94,8 +105,18 @@ try {
     for (const round of ['new', 'again', 'again']) {
       const { code, summary, time, delay } = await post(body);
       const { created = 0, duplicate = 0, failed = 0 } = summary;
-      const cells = [String(size).padStart(6), round.padEnd(7), String(code).padStart(6), String(created).padStart(7), String(duplicate).padStart(9)];
-      console.log([...cells, String(failed).padStart(6), `${time.toFixed(0)} ms`.padStart(11), `${delay.toFixed(1)} ms`].join(' | '));
+      const cells = [
+        String(size).padStart(6),
+        round.padEnd(7),
+        String(code).padStart(6),
+        String(created).padStart(7),
+        String(duplicate).padStart(9),
+      ];
+      console.log(
+        [...cells, String(failed).padStart(6), `${time.toFixed(0)} ms`.padStart(11), `${delay.toFixed(1)} ms`].join(
+          ' | ',
+        ),
+      );
     }
   }
 } finally {

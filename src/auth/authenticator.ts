@@ -59,6 +59,7 @@ export class Authenticator {
   private readonly proven = new LRUCache<string, true>({ max: maxCached });
   private readonly inFlight = new Map<string, Promise<Caller>>();
   private readonly limit;
+  private reviewsFail = false;
 
   constructor(
     private readonly reviews: TokenReviewClient,
@@ -111,6 +112,8 @@ export class Authenticator {
       address.giveBack();
       throw this.unavailable(error instanceof Error ? error.message : String(error));
     });
+    if (this.reviewsFail) this.log.info({}, 'token review available again');
+    this.reviewsFail = false;
     if (!answer.authenticated || answer.username === undefined) {
       if (answer.error !== undefined && couldNotTell.test(answer.error.replace(quoted, ''))) {
         address.giveBack();
@@ -158,7 +161,9 @@ export class Authenticator {
 
   private unavailable(reason: string): ProblemError {
     this.metrics.authentication.inc({ result: 'error' });
-    this.log.error({ reason }, 'authentication failed: token review unavailable');
+    // A state of a dependency, told when it changes: each request has its own line with its status.
+    if (!this.reviewsFail) this.log.error({ reason }, 'authentication failed: token review unavailable');
+    this.reviewsFail = true;
     return new ProblemError('authentication-unavailable', 'The token could not be checked now, send the request again');
   }
 

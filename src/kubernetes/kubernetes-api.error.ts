@@ -26,17 +26,6 @@ export type KubernetesFailure =
   /** 422, 400, 413: the API server will never take this object. */
   | 'invalid';
 
-/** What an operator or time can heal: the sender should try again. The others are answers that a retry would repeat. */
-const healable: ReadonlySet<KubernetesFailure> = new Set<KubernetesFailure>([
-  'unavailable',
-  'overloaded',
-  'unauthenticated',
-  'forbidden',
-  'quota-exceeded',
-  'crd-unusable',
-  'conflict',
-]);
-
 /** A call that the API server refused or did not answer. The message is for our log; it never leaves in a body. */
 export class KubernetesApiError extends Error {
   override readonly name = 'KubernetesApiError';
@@ -48,10 +37,6 @@ export class KubernetesApiError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
-  }
-
-  get retryable(): boolean {
-    return healable.has(this.failure);
   }
 }
 

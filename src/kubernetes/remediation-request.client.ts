@@ -3,7 +3,12 @@ import type { V1ListMeta } from '@kubernetes/client-node';
 import type { RequestRef } from '../state/signal-state';
 import { KubernetesApi } from './kubernetes-api';
 import { fingerprintLabel } from './kubernetes-names';
-import { remediationRequests, requestLabels, type RemediationRequest } from './remediation-request';
+import {
+  remediationRequests,
+  requestLabels,
+  type RemediationRequest,
+  type RemediationRequestSpec,
+} from './remediation-request';
 
 export const requestsPath = `/apis/${remediationRequests.group}/${remediationRequests.version}`;
 
@@ -32,7 +37,10 @@ export class RemediationRequestClient {
       `${requestsPath}/${remediationRequests.plural}?labelSelector=${selector}`,
       { signal },
     );
-    return list.items.filter(({ spec }) => spec.fingerprint === fingerprint);
+    // The label holds 63 of the 64 digits, and anybody may set it.
+    return list.items.filter(
+      ({ spec }) => (spec as Partial<RemediationRequestSpec> | undefined)?.fingerprint === fingerprint,
+    );
   }
 }
 

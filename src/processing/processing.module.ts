@@ -63,9 +63,9 @@ const installedNamespace = 'kubernaut-system';
     },
     {
       provide: SignalJournal,
-      inject: [GatewayMetrics, EnvironmentClassifier, LOG],
-      useFactory: (metrics: GatewayMetrics, environment: EnvironmentClassifier, log: LogSink) =>
-        new SignalJournal(metrics, environment, log),
+      inject: [GatewayMetrics, EnvironmentClassifier, CLOCK, LOG],
+      useFactory: (metrics: GatewayMetrics, environment: EnvironmentClassifier, clock: Clock, log: LogSink) =>
+        new SignalJournal(metrics, environment, clock, log),
     },
     {
       provide: SignalProcessor,

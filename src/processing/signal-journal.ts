@@ -1,3 +1,4 @@
+import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
@@ -9,6 +10,7 @@ export class SignalJournal {
   constructor(
     private readonly metrics: GatewayMetrics,
     private readonly environment: EnvironmentClassifier,
+    private readonly clock: Clock,
     private readonly log: LogSink,
   ) {}
 
@@ -22,7 +24,7 @@ export class SignalJournal {
         this.metrics.requestsCreated.inc({ environment, priority: outcome.priority });
         this.metrics.environmentSource.inc({ source: outcome.environmentSource });
         this.metrics.prioritySource.inc({ source: outcome.prioritySource });
-        if (!(signal instanceof InvalidSignal)) this.metrics.alertToRequest.observe(secondsSince(signal));
+        if (!(signal instanceof InvalidSignal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       }
       case 'duplicate':
@@ -43,6 +45,11 @@ export class SignalJournal {
         break;
     }
     this.write(signal, outcome);
+  }
+
+  /** Never negative: the sender's clock may be ahead of ours. */
+  private secondsSinceStart({ startsAt }: Signal): number {
+    return Math.max(0, this.clock.now() - startsAt) / 1000;
   }
 
   private received(signal: Signal): void {
@@ -68,9 +75,4 @@ export class SignalJournal {
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');
     else this.log.info(fields, 'signal processed');
   }
-}
-
-/** From the start of the alert until now, never negative: the sender's clock may be ahead of ours. */
-function secondsSince({ startsAt, receivedAt }: Signal): number {
-  return Math.max(0, receivedAt - startsAt) / 1000;
 }

@@ -12,7 +12,7 @@ interface Running {
   readonly child: ChildProcess;
   readonly url: string;
   readonly apiUrl: string;
-  output(): string;
+  readonly output: () => string;
   exited: Promise<number | null>;
 }
 

@@ -47,7 +47,7 @@ export function aProcessor(
   );
   const deduplication = new Deduplication(state, index, requests, clock, cooldownMs);
   const opener = new RequestOpener(requests, clock, cooldownMs, fallbackNamespace);
-  const journal = new SignalJournal(metrics, environment, log);
+  const journal = new SignalJournal(metrics, environment, clock, log);
   const processor = new SignalProcessor(
     deduplication,
     environment,
