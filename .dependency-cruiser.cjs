@@ -12,8 +12,8 @@ const arrows = {
   processing: ['state', 'kubernetes', 'signal', 'config', 'metrics', 'logging'],
   adapters: ['processing', 'signal', 'http', 'config', 'metrics', 'logging'],
   auth: ['kubernetes', 'http', 'rate-limit', 'config', 'metrics', 'logging'],
-  'rate-limit': ['auth/public.decorator.ts', 'http', 'config', 'metrics', 'logging'],
-  health: ['state', 'kubernetes', 'auth/public.decorator.ts', 'config'],
+  'rate-limit': ['http', 'config', 'metrics', 'logging'],
+  health: ['state', 'kubernetes', 'http', 'config'],
   standalone: ['gateway.ts', 'config'],
   cli: ['config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
 };

@@ -8,6 +8,13 @@ const generated = [
     make: async () => (await import('../dist/config/configuration-reference.js')).configurationReference(),
   },
   {
+    file: 'docs/configuration.schema.json',
+    make: async () => {
+      const { configurationJsonSchema } = await import('../dist/config/configuration-reference.js');
+      return `${JSON.stringify(configurationJsonSchema(), null, 2)}\n`;
+    },
+  },
+  {
     file: 'docs/metrics.md',
     make: async () => (await import('../dist/metrics/metrics-reference.js')).metricsReference(),
   },

@@ -76,8 +76,8 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     await metricsApp?.close();
   };
   try {
-    await metricsApp?.listen(...listenArguments(metricsConfig.listenAddr));
-    await app.listen(...listenArguments(server.listenAddr));
+    if (metricsApp !== undefined) await listen(metricsApp, 'metrics.listen_addr', metricsConfig.listenAddr);
+    await listen(app, 'server.listen_addr', server.listenAddr);
   } catch (error) {
     await stop();
     throw error;
@@ -122,9 +122,19 @@ function createMetricsApp(path: string): Promise<NestFastifyApplication> {
   return NestFactory.create(MetricsListenerModule.forRoot(path), new FastifyAdapter(), { logger: false });
 }
 
-function listenArguments(address: string): [number, string] {
+async function listen(app: NestFastifyApplication, setting: string, address: string): Promise<void> {
   const { host, port } = parseListenAddress(address);
-  return [port, host ?? anyAddress()];
+  try {
+    await app.listen(port, host ?? anyAddress());
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `${setting}: cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'it is in use, choose another' : message}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** All addresses of the machine; `::` takes IPv4 as well, where there is IPv6 at all. */

@@ -11,8 +11,7 @@ import type { AddressMeter, Authenticator } from './authenticator';
 const drainedBytes = 64 * 1024;
 
 /**
- * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes and paths that do not
- * exist need no token.
+ * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes need no token.
  */
 export function authenticateRequests(
   fastify: FastifyInstance,
@@ -22,7 +21,7 @@ export function authenticateRequests(
   log: LogSink,
 ): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.is404 || (request.routeOptions.config as { public?: boolean }).public === true) {
+    if ((request.routeOptions.config as { public?: boolean }).public === true) {
       done();
       return;
     }

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
-import { isPublic } from './public.decorator';
+import { isPublic } from '../http/public.decorator';
 
 /** Lets through only callers that `authenticateRequests` has named, whichever way a request came to its handler. */
 @Injectable()

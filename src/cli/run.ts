@@ -38,6 +38,7 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       return;
     }
     case '--help':
+    case '-h':
     case 'help':
       process.stdout.write(`${usage}\n`);
       return;

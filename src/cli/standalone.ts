@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../config/environment-variables';
+import { parseListenAddress } from '../config/listen-address';
 import { startStandalone, type Standalone } from '../standalone/standalone';
 import { configSource } from './config-source';
 import { announce, followConfig, startLog, stopOnSignal } from './serve';
@@ -18,13 +19,23 @@ export interface StandaloneFlags {
 
 /** Runs the gateway with everything that it needs in one process, until told to stop. */
 export async function runStandalone(flags: StandaloneFlags): Promise<void> {
+  for (const [flag, address] of [
+    ['--listen', flags.listen],
+    ['--api-listen', flags.apiListen],
+  ] as const) {
+    if (address !== undefined) checkAddress(flag, address);
+  }
+  if (flags.token !== undefined && !/^[\x21-\x7e]+$/.test(flags.token)) {
+    throw new Error('--token: must be printable characters without a space');
+  }
   const listen = flags.listen ?? flags.env.GATEWAY_LISTEN_ADDR;
-  // Whoever asks for a free port runs several of these: the other two ports must not collide either.
+  // Whoever asks for a free port runs several of these: the API's port must not collide either.
   const anyPort = listen?.endsWith(':0') === true;
   const env = flags.listen === undefined ? flags.env : { ...flags.env, GATEWAY_SERVER__LISTEN_ADDR: flags.listen };
   const source = configSource(flags.file, env, {
     server: { listen_addr: '127.0.0.1:8080', shutdown_delay: '0s' },
-    metrics: { listen_addr: anyPort ? '127.0.0.1:0' : '127.0.0.1:9090' },
+    // 9090 is where a Prometheus on the same machine listens.
+    metrics: { listen_addr: '127.0.0.1:0' },
     redis: { addr: '' },
     logging: { format: 'text' },
   });
@@ -43,6 +54,14 @@ export async function runStandalone(flags: StandaloneFlags): Promise<void> {
     `kubernetes api listening on ${standalone.apiUrl}\n${firstSteps(standalone, config.adapters.prometheus.path)}`,
   );
   stopOnSignal(config, logger, () => standalone.close());
+}
+
+function checkAddress(flag: string, address: string): void {
+  try {
+    parseListenAddress(address);
+  } catch (error) {
+    throw new Error(`${flag}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 /** What a person who has just started it can paste into another terminal. */

@@ -32,6 +32,9 @@ configuration is the first line of the log, without secrets.
 \`\`\`yaml
 ${exampleFile}\`\`\`
 
+Editors complete and check the file by [its JSON schema](configuration.schema.json): begin it with
+\`# yaml-language-server: $schema=<path or address of the schema>\`.
+
 Some variables have a name of their own:
 
 | Variable | Setting |

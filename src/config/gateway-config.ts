@@ -30,16 +30,16 @@ export class ServerConfig {
   @ListenAddress('Where senders post. Port 0 takes a free port.')
   listenAddr = ':8080';
 
-  @Duration('100ms', '10m', 'In this time a whole request must have been received; else 408.')
+  @Duration('100ms', '10m', 'A whole request must have been received in this time; else 408.')
   readTimeout = 30_000;
 
-  @Duration('1s', '10m', 'So long may a connection stand still while a request is being served.')
+  @Duration('1s', '10m', 'Longest standstill of a connection while a request is being served.')
   writeTimeout = 30_000;
 
   @Duration(
     '1s',
     '1h',
-    'So long an idle connection is kept. Longer than the 5 minutes of Alertmanager, so that it never posts on one that is being closed.',
+    'Longest life of an idle connection. Longer than the 5 minutes of Alertmanager, so that it never posts on one that is being closed.',
   )
   idleTimeout = 360_000;
 
@@ -55,7 +55,7 @@ export class ServerConfig {
   @Duration(
     '0s',
     '5m',
-    'After SIGTERM the gateway is not ready but goes on serving for so long, since endpoints are removed a little later.',
+    'After SIGTERM the gateway is not ready but goes on serving for this long, since endpoints are removed a little later.',
   )
   shutdownDelay = 5_000;
 
@@ -70,13 +70,13 @@ export class AuthConfig {
   @TextList({ ...nonEmpty, range: 'at least one text', min: 1 }, 'A token must be meant for one of these audiences.')
   audiences = ['kubernaut-gateway'];
 
-  @Duration('0s', '60s', 'So long an accepted token is believed without asking again, and never beyond its own expiry.')
+  @Duration('0s', '60s', 'An accepted token is not reviewed again for this long, and never beyond its own expiry.')
   tokenCacheTtl = 60_000;
 
-  @Duration('0s', '10s', 'So long a refused token is refused without asking again.')
+  @Duration('0s', '10s', 'A refused token is not reviewed again for this long.')
   failureCacheTtl = 10_000;
 
-  @Integer(1, 256, 'So many token reviews are under way at once; further ones wait.')
+  @Integer(1, 256, 'Most token reviews that are under way at once; further ones wait.')
   maxReviewsInFlight = 16;
 }
 
@@ -165,10 +165,10 @@ export class RedisConfig {
   @Integer(0, 1_000_000, 'Database number.')
   db = 0;
 
-  @Duration('100ms', '1m', 'Connecting may take so long.')
+  @Duration('100ms', '1m', 'Deadline for connecting.')
   dialTimeout = 5_000;
 
-  @Duration('10ms', '2s', 'One command may take so long; then Redis counts as away.')
+  @Duration('10ms', '2s', 'Deadline of one command; after it Redis counts as away.')
   commandTimeout = 250;
 
   @OneOf(
@@ -207,7 +207,7 @@ export class RateLimitConfig {
   )
   requestsPerMinute = 100;
 
-  @Integer(1, 1_000_000, 'So many of them at once.')
+  @Integer(1, 1_000_000, 'How many of them may come at once.')
   burst = 10;
 
   @Integer(1, 10_000_000, 'Requests that an authenticated caller may send in a minute; else 503, which is retried.')
@@ -218,17 +218,21 @@ export class RateLimitConfig {
 }
 
 export class DeduplicationConfig {
-  @Duration('1s', '24h', 'So long after its last sighting an incident is remembered without looking at its request.')
+  @Duration(
+    '1s',
+    '24h',
+    'An incident is remembered for this long after its last sighting, even when the API server cannot be asked about its request.',
+  )
   ttl = 300_000;
 
   @Duration(
     '0s',
     '168h',
-    'So long after its request is over a firing incident is still a duplicate of it. Default: the ttl.',
+    'A firing incident stays a duplicate of its request for this long after that is over. Default: the ttl.',
   )
   cooldown: number | undefined = undefined;
 
-  @Duration('1s', '1h', 'So often the state in this process drops what has expired. Redis expires its own.')
+  @Duration('1s', '1h', 'How often the state in this process drops what has expired. Redis expires its own.')
   cleanupInterval = 60_000;
 }
 
@@ -353,7 +357,7 @@ export class PrometheusAdapterConfig {
 
 export class KubernetesEventAdapterConfig {
   @Flag('Whether Kubernetes Events are taken.', reserved)
-  enabled = true;
+  enabled = false;
 
   @TextLike(path, pathRange, 'Its path.', reserved)
   path = '/api/v1/signals/kubernetes-event';

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { NotFoundException } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
@@ -26,7 +27,8 @@ export function followRequests(
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
     if (service.isDraining) reply.header('connection', 'close');
-    runInScope(scope, done);
+    // A path that is not served has no body to judge.
+    runInScope(scope, () => done(request.is404 ? new NotFoundException() : undefined));
   });
 
   // Reading the body leaves the scope behind: its events belong to the connection.

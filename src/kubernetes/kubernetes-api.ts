@@ -152,12 +152,19 @@ function loadKubeConfig({ kubeconfig, context, server }: KubernetesApiOptions): 
   config.clusters = config.clusters.map((cluster) =>
     cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster,
   );
-  if (!config.getCurrentCluster()?.server) {
+  if (!config.getCurrentCluster()?.server || isGuessed(config)) {
     throw new Error(
       'no Kubernetes cluster is configured: set KUBECONFIG or kubernetes.kubeconfig, or run in a cluster',
     );
   }
   return config;
+}
+
+/** Where the library finds nothing, it names a server that may be anything, the gateway itself included. */
+function isGuessed(config: KubeConfig): boolean {
+  return (
+    config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080'
+  );
 }
 
 function basicAuth(auth: string | null | undefined): Record<string, string> {

@@ -20,6 +20,11 @@ import { SignalProcessor } from './signal-processor';
 /** The namespace that the gateway is installed in, unless it can tell better. */
 const installedNamespace = 'kubernaut-system';
 
+/** Milliseconds for which a request that is over still carries its incident. */
+function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
+  return cooldown ?? ttl;
+}
+
 @Module({
   providers: [
     {
@@ -31,7 +36,7 @@ const installedNamespace = 'kubernaut-system';
         client: RemediationRequestClient,
         clock: Clock,
         { deduplication }: GatewayConfig,
-      ) => new Deduplication(state, index, client, clock, deduplication.cooldown ?? deduplication.ttl),
+      ) => new Deduplication(state, index, client, clock, cooldownOf(deduplication)),
     },
     {
       provide: EnvironmentClassifier,
@@ -57,7 +62,7 @@ const installedNamespace = 'kubernaut-system';
         new RequestOpener(
           client,
           clock,
-          deduplication.cooldown ?? deduplication.ttl,
+          cooldownOf(deduplication),
           crd.fallbackNamespace || api.ownNamespace || installedNamespace,
         ),
     },

@@ -1,15 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import pMap from 'p-map';
 import { DeadlineExceededError } from '../deadline';
+import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
+import type { Occurrences } from '../state/signal-state';
 import { refOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import { toUnprocessed } from './failure';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import type { SignalJournal } from './signal-journal';
-import type { SignalOutcome } from './signal-outcome';
+import type { DuplicateReason, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
@@ -114,20 +116,9 @@ export class SignalProcessor {
   /** Classifies a fresh signal and opens its request. Never rejects: an error is an outcome too. */
   private async open(fresh: FreshSignal, deadline: AbortSignal): Promise<Processed> {
     const { signal } = fresh;
-    const seen = { count: 1, firstSeen: signal.receivedAt, lastSeen: signal.receivedAt };
     try {
       const standing = await this.deduplication.standing(signal, deadline);
-      if (standing.kind === 'carried') {
-        const { request, reason } = standing;
-        const outcome = {
-          ...seen,
-          status: 'duplicate',
-          fingerprint: signal.fingerprint,
-          request: refOf(request),
-          reason,
-        } as const;
-        return { outcome, settlement: { fresh, request: refOf(request), known: request } };
-      }
+      if (standing.kind === 'carried') return carried(fresh, standing.request, standing.reason);
 
       const endClassify = this.metrics.stage('classify');
       await this.environment.ready(deadline);
@@ -138,28 +129,13 @@ export class SignalProcessor {
       const endCreate = this.metrics.stage('create');
       const opened = await this.requests.open(signal, classification, standing.generation, deadline);
       endCreate();
-      if (opened.kind === 'carried') {
-        const request = refOf(opened.request);
-        const outcome = {
-          ...seen,
-          status: 'duplicate',
-          fingerprint: signal.fingerprint,
-          request,
-          reason: 'already_exists',
-        } as const;
-        return { outcome, settlement: { fresh, request, known: opened.request } };
-      }
+      if (opened.kind === 'carried') return carried(fresh, opened.request, 'already_exists');
       const { request, generation } = opened;
       const reason = generation === 1 ? 'new' : 'next_generation';
-      const outcome = {
-        ...seen,
-        ...classification,
-        status: 'created',
-        fingerprint: signal.fingerprint,
-        request,
-        reason,
-      } as const;
-      return { outcome, settlement: { fresh, request } };
+      return {
+        outcome: { ...seenOnce(signal), ...classification, status: 'created', request, reason },
+        settlement: { fresh, request },
+      };
     } catch (error) {
       return { outcome: toUnprocessed(signal, error), settlement: { fresh } };
     }
@@ -184,6 +160,20 @@ export class SignalProcessor {
       for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, error));
     }
   }
+}
+
+/** A signal that turned out to have a request already. */
+function carried(fresh: FreshSignal, known: KnownRequest, reason: DuplicateReason): Processed {
+  const request = refOf(known);
+  return {
+    outcome: { ...seenOnce(fresh.signal), status: 'duplicate', request, reason },
+    settlement: { fresh, request, known },
+  };
+}
+
+/** What stands when the shared memory cannot say more. */
+function seenOnce({ fingerprint, receivedAt }: Signal): { fingerprint: string } & Occurrences {
+  return { fingerprint, count: 1, firstSeen: receivedAt, lastSeen: receivedAt };
 }
 
 function heartbeat({ fingerprint }: Signal): SignalOutcome {

@@ -9,7 +9,7 @@ import {
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
-import { isPublic } from '../auth/public.decorator';
+import { isPublic } from '../http/public.decorator';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 

@@ -1,13 +1,6 @@
 export const severities = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof severities)[number];
 
-const rank: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
-
-/** Whether `severity` is more urgent than `other`. */
-export function isHigher(severity: Severity, other: Severity): boolean {
-  return rank[severity] > rank[other];
-}
-
 export function isSeverity(text: string): text is Severity {
   return (severities as readonly string[]).includes(text);
 }
