@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { configurationJsonSchema, exampleFile } from './configuration-reference';
+import { effectiveConfig, reservedKeysInUse } from './effective-config';
+import { namedVariables, settingsByPath, variableOf } from './environment-variables';
+import { GatewayConfig } from './gateway-config';
+import { ConfigError, loadConfig, type LoadOptions } from './load-config';
+
+describe('loading the configuration', () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'gateway-config-'));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  const fileWith = (text: string) => {
+    const file = join(directory, 'gateway.yaml');
+    writeFileSync(file, text);
+    return file;
+  };
+  const load = (text: string, env: LoadOptions['env'] = {}) => loadConfig({ file: fileWith(text), env });
+  const mistakesOf = (work: () => unknown): readonly string[] => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof ConfigError) return error.mistakes;
+      throw error;
+    }
+    return [];
+  };
+
+  it('needs nothing: the defaults are valid', () => {
+    expect(effectiveConfig(loadConfig({ env: {} }))).toEqual(effectiveConfig(new GatewayConfig()));
+  });
+
+  it('takes the file over the defaults, and the environment over the file', () => {
+    const config = load('deduplication: { ttl: 1m30s }\nredis: { db: 2 }\n', { REDIS_DB: '3' });
+    expect(config.deduplication.ttl).toBe(90_000);
+    expect(config.redis.db).toBe(3);
+    expect(config.server.listenAddr).toBe(':8080');
+  });
+
+  it("lets a mode's defaults stand behind the file", () => {
+    const file = fileWith('redis: { addr: "other:6379" }\n');
+    const defaults = { redis: { addr: '', db: 7 } };
+    expect(loadConfig({ file, env: {}, defaults }).redis).toMatchObject({ addr: 'other:6379', db: 7 });
+  });
+
+  it('finds the file by GATEWAY_CONFIG_FILE', () => {
+    expect(loadConfig({ env: { GATEWAY_CONFIG_FILE: fileWith('redis: { db: 4 }\n') } }).redis.db).toBe(4);
+  });
+
+  it.each(Object.entries(namedVariables))('sets by %s what %s sets', (variable, path) => {
+    const standard = settingsByPath(new GatewayConfig()).get(path)!;
+    const value = standard.setting.show((standard.owner as Record<string, unknown>)[standard.setting.member]);
+    const other = variable === 'LOG_FORMAT' ? 'text' : variable === 'LOG_LEVEL' ? 'debug' : String(value);
+    const config = loadConfig({ env: { [variable]: other } });
+    const { setting, owner } = settingsByPath(config).get(path)!;
+    expect(String(setting.show((owner as Record<string, unknown>)[setting.member]))).toBe(other);
+  });
+
+  it('has a variable for every setting, nested ones, lists and maps included', () => {
+    const config = loadConfig({
+      env: {
+        GATEWAY_ADAPTERS__PROMETHEUS__ENABLED: 'false',
+        GATEWAY_AUTH__AUDIENCES: '[a, b]',
+        GATEWAY_PRIORITY__FALLBACK_TABLE: '{critical: P0, default: P4}',
+        GATEWAY_STORM_DETECTION__SIMILARITY_THRESHOLD: '0.5',
+        GATEWAY_SERVER__READ_TIMEOUT: '10s',
+        GATEWAY_ENVIRONMENT__NAMESPACE_PATTERNS: '[{pattern: ^prod-, environment: production}]',
+      },
+    });
+    expect(config.adapters.prometheus.enabled).toBe(false);
+    expect(config.auth.audiences).toEqual(['a', 'b']);
+    expect(config.priority.fallbackTable).toEqual({ critical: 'P0', default: 'P4' });
+    expect(config.stormDetection.similarityThreshold).toBe(0.5);
+    expect(config.server.readTimeout).toBe(10_000);
+    expect(config.environment.namespacePatterns).toEqual([{ pattern: '^prod-', environment: 'production' }]);
+    expect(variableOf('adapters.prometheus.path')).toBe('GATEWAY_ADAPTERS__PROMETHEUS__PATH');
+  });
+
+  it('replaces a value that is wholly a variable', () => {
+    expect(load('redis: { password: "${SECRET}" }\n', { SECRET: 'hunter2' }).redis.password).toBe('hunter2');
+    expect(mistakesOf(() => load('redis: { password: "${SECRET}" }\n'))).toEqual([
+      'redis.password: the environment variable SECRET is not set',
+    ]);
+  });
+
+  it.each([
+    [
+      'an unknown key',
+      'server: { listen_adr: ":1" }',
+      'server.listen_adr: there is no such setting, did you mean listen_addr?',
+    ],
+    ['an unknown section', 'serber: {}', 'serber: there is no such setting, did you mean server?'],
+    ['__proto__', '__proto__: { a: 1 }', '__proto__: there is no such setting'],
+    ['a section that is none', 'redis: 7', 'redis: must be a section with settings, not 7'],
+    ['a wrong type', 'metrics: { enabled: 3 }', 'metrics.enabled: must be true or false, not 3'],
+    ['a number out of range', 'redis: { db: -1 }', 'redis.db: must be a whole number from 0 to 1000000, not -1'],
+    ['a duration without unit', 'deduplication: { ttl: 30 }', '(a unit is missing: write 30s or 30m)'],
+    ['a duration that is none', 'deduplication: { ttl: soon }', 'deduplication.ttl: must be a duration from 1s to 24h'],
+    [
+      'an unknown word',
+      'logging: { level: loud }',
+      'logging.level: must be one of trace, debug, info, warn, error, not "loud"',
+    ],
+    ['an address that is none', 'server: { listen_addr: "8080" }', 'server.listen_addr: must be an address such as'],
+    ['a network that is none', 'server: { trusted_proxies: [10.0.0.0/99] }', 'server.trusted_proxies: must be a list'],
+    [
+      'a list with a repetition',
+      'environment: { sources: [configmap, configmap] }',
+      'environment.sources: must be a list without repetitions',
+    ],
+    ['a source that is none', 'environment: { sources: [magic] }', 'environment.sources: must be'],
+    [
+      'a table without default',
+      'priority: { fallback_table: { critical: P1 } }',
+      'priority.fallback_table: must be a map',
+    ],
+    [
+      'a priority that is none',
+      'priority: { fallback_table: { default: P9 } }',
+      'priority.fallback_table: must be a map',
+    ],
+    [
+      'a pattern that is none',
+      'environment: { namespace_patterns: [{pattern: "(", environment: a}] }',
+      'environment.namespace_patterns: must be',
+    ],
+    [
+      'two paths that are one',
+      'health: { path: /x, readiness_path: /x }',
+      'health.readiness_path: /x is taken by health.path',
+    ],
+    [
+      'a grace period that is over too soon',
+      'server: { graceful_shutdown_timeout: 3s }',
+      'server.graceful_shutdown_timeout: must be longer than server.shutdown_delay (5s), not 3s',
+    ],
+    ['a key that stands twice', 'redis: { db: 1 }\nredis: { db: 2 }', 'gateway.yaml:2:1: Map keys must be unique'],
+    ['broken YAML', 'redis: {', 'gateway.yaml:1:'],
+    ['a list in place of sections', '- a', 'must hold sections with settings'],
+  ])('refuses %s, and says how it should be', (_what, text, expected) => {
+    expect(mistakesOf(() => load(text)).join('\n')).toContain(expected);
+  });
+
+  it('lists everything that is wrong in one message, variables by their name', () => {
+    const mistakes = mistakesOf(() =>
+      load('server: { nope: 1, read_timeout: x }\nredis: { db: x }\n', { LOG_LEVEL: 'loud', GATEWAY_NO__SUCH: '1' }),
+    );
+    expect(mistakes).toHaveLength(5);
+    expect(mistakes.join('\n')).toMatch(/GATEWAY_NO__SUCH: there is no such setting/);
+    expect(mistakes.join('\n')).toMatch(/LOG_LEVEL \(logging\.level\): must be/);
+    expect(() => load('redis: { db: x }', { REDIS_DB: 'y' })).toThrow(
+      /^the configuration has 1 mistake:\n {2}- REDIS_DB/,
+    );
+  });
+
+  it('says that a file cannot be read, together with the other mistakes', () => {
+    expect(mistakesOf(() => loadConfig({ file: '/no/such/file', env: { REDIS_DB: 'x' } }))).toEqual([
+      '/no/such/file: cannot be read (ENOENT)',
+      'REDIS_DB (redis.db): must be a whole number from 0 to 1000000, not "x"',
+    ]);
+  });
+
+  it('never shows a secret', () => {
+    expect(mistakesOf(() => load('redis: { password: [hunter2] }\n')).join('\n')).not.toContain('hunter2');
+    const config = loadConfig({ env: { REDIS_PASSWORD: 'hunter2' } });
+    expect(JSON.stringify(effectiveConfig(config))).not.toContain('hunter2');
+    expect(effectiveConfig(config)).toMatchObject({ redis: { password: '***' } });
+  });
+
+  it('knows which settings were set that do nothing yet', () => {
+    expect(reservedKeysInUse(loadConfig({ env: {} }))).toEqual([]);
+    expect(reservedKeysInUse(loadConfig({ env: { STORM_RATE_THRESHOLD: '15' } }))).toEqual([
+      'storm_detection.rate_threshold',
+    ]);
+  });
+
+  it('has a JSON schema that accepts its own defaults and the example, and refuses what the loader refuses', () => {
+    const validate = new Ajv({ strict: false }).compile(configurationJsonSchema());
+    expect([validate(effectiveConfig(new GatewayConfig())), validate.errors]).toEqual([true, null]);
+    expect(validate(effectiveConfig(load(exampleFile, { REDIS_PASSWORD: 'x' })))).toBe(true);
+    expect(validate({ server: { nope: 1 } })).toBe(false);
+    expect(validate({ redis: { db: -1 } })).toBe(false);
+  });
+});
