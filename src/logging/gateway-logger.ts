@@ -76,6 +76,6 @@ function clean(value: string, text: boolean): string {
 /** The first line of the stack that is neither pino's nor this file's. */
 function callerLocation(): string {
   const frames = (new Error().stack ?? '').split('\n').slice(1);
-  const frame = frames.find((line) => !line.includes('node_modules') && !line.includes('gateway-logger'));
+  const frame = frames.find((line) => !line.includes('node_modules') && !line.includes(__filename));
   return frame?.replace(/^\s*at /, '') ?? 'unknown';
 }
