@@ -19,6 +19,13 @@ export const tools = [
     neededBy: 'webhooks as a real Alertmanager sends, groups and repeats them',
     support: 'test/support/alertmanager.ts',
   },
+  {
+    name: 'kubectl',
+    isPresent: () => isOnPath('kubectl'),
+    debianPackage: 'kubernetes-client',
+    neededBy: 'kubectl against the API of standalone mode',
+    support: 'test/support/kubectl.ts',
+  },
 ];
 
 export function absentTools() {
