@@ -1,4 +1,4 @@
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { loadConfig } from '../../src/config/load-config';
 import { scopeFields } from '../../src/http/request-scope';
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
@@ -27,6 +27,11 @@ export interface Answer {
 }
 
 const token = 'the-good-token';
+
+/** For gateways whose log no spec reads. */
+export function silentLogger(): Logger {
+  return pino({ level: 'silent' });
+}
 
 /** A gateway as `npm run standalone` starts it, on free ports, its objects in memory. Settings as in the file, e.g. `{redis: {addr}}`. */
 export async function startTestGateway(settings: Record<string, object> = {}): Promise<TestGateway> {
