@@ -49,7 +49,7 @@ export async function startStandalone({
     listen: { host, port },
     ...(dataDir === undefined ? {} : { dataDir }),
     tokens: [{ token, username: 'system:serviceaccount:monitoring:alertmanager' }],
-    objects: [...namespaces, ...crdManifests()],
+    objects: standaloneObjects(),
   });
   const gateway = await startGateway({ config, logger, kubernetesServer: api.url }).catch(async (error: unknown) => {
     await api.close();
@@ -65,6 +65,11 @@ export async function startStandalone({
       await api.close();
     },
   };
+}
+
+/** What is there when it starts for the first time. */
+export function standaloneObjects(): KubernetesObject[] {
+  return [...namespaces, ...crdManifests()];
 }
 
 function namespace(name: string, labels: Readonly<Record<string, string>> = {}): KubernetesObject {
