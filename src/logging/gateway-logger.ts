@@ -11,8 +11,7 @@ export interface LoggingOptions {
 }
 
 const maxValueLength = 1024;
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/g;
+const controlCharacters = /\p{Cc}/gu;
 /** Of our own making, with line breaks that people want to see. */
 const ownText: ReadonlySet<string> = new Set(['error']);
 
@@ -70,7 +69,11 @@ function bounded(fields: Record<string, unknown>, text: boolean): Record<string,
 
 function clean(value: string, text: boolean): string {
   const short = value.length > maxValueLength ? `${value.slice(0, maxValueLength)}…` : value;
-  return text ? short.replace(controlCharacters, (character) => JSON.stringify(character).slice(1, -1)) : short;
+  return text ? short.replace(controlCharacters, (character) => escaped(character)) : short;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** The first line of the stack that is neither pino's nor this file's. */
