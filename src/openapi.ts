@@ -10,6 +10,9 @@ export function serveApiExplorer(app: INestApplication, version: string): void {
     .setDescription('Turns monitoring signals into RemediationRequests.')
     .setVersion(version)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    // What people come for stands first.
+    .addTag('signals', 'Where senders post')
+    .addTag('health', 'What probes ask')
     .addBearerAuth({
       type: 'http',
       scheme: 'bearer',
