@@ -83,6 +83,8 @@ describe('toKnownRequest', () => {
 
     it('else the time at which we saw it first', () => {
       expect(overSince({ overallPhase: 'Failed' })).toBe(now);
+      // An orchestrator's clock that is ahead must not stretch the cooldown.
+      expect(overSince({ overallPhase: 'Failed', completionTime: '2999-01-01T00:00:00Z' })).toBe(now);
       expect(overSince({ overallPhase: 'Failed' }, before)).toBe(before.overSince);
     });
 

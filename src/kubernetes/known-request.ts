@@ -31,7 +31,7 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     fingerprint: spec?.fingerprint ?? '',
     generation: spec?.generation ?? 1,
     createdAt,
-    ...(isTerminal(request) ? { overSince: completedAt(request) ?? before?.overSince ?? now } : {}),
+    ...(isTerminal(request) ? { overSince: Math.min(completedAt(request) ?? before?.overSince ?? now, now) } : {}),
     ...(seen?.occurrenceCount === undefined
       ? {}
       : {

@@ -31,16 +31,16 @@ export class RemediationRequestIndex {
     };
   }
 
-  /** The requests that carry this fingerprint. Until the watch knows them all, the API server is asked. */
+  /** The requests that carry this fingerprint. While the watch cannot be believed, the API server is asked. */
   async find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
-    if (this.cache.synced) return [...(this.byFingerprint.get(fingerprint) ?? [])];
+    if (this.cache.trusted) return [...(this.byFingerprint.get(fingerprint) ?? [])];
     const found = await this.client.listByFingerprint(fingerprint, signal);
     return found.map((request) => toKnownRequest(request, this.clock.now()));
   }
 
-  /** The request as last watched; `undefined` if it is not there or not seen yet. */
+  /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */
   get({ namespace, name }: RequestRef): KnownRequest | undefined {
-    return this.cache.get(namespace, name);
+    return this.cache.trusted ? this.cache.get(namespace, name) : undefined;
   }
 
   private add(entry: KnownRequest): void {

@@ -34,6 +34,8 @@ const pageSize = 500;
 /** The server ends a watch after this long; a connection that is silent for longer than that is dead. */
 const watchSeconds = 290;
 const silenceMs = (watchSeconds + 30) * 1000;
+/** Servers send a bookmark about once a minute; one that is silent for longer may have stopped. */
+const believedForMs = 90_000;
 const firstBackOffMs = 200;
 const maxBackOffMs = 10_000;
 /** A line is one object: etcd holds 1.5 MiB of it. */
@@ -81,6 +83,11 @@ export class WatchCache<Entry> {
 
   get size(): number {
     return this.entries.size;
+  }
+
+  /** Whether what it shows can be believed now: listed once, not interrupted, and heard of within the time of a bookmark. */
+  get trusted(): boolean {
+    return this.synced && !this.failing && this.silentForMs < believedForMs;
   }
 
   /** Milliseconds since the server was last heard of; bookmarks count. */

@@ -87,9 +87,10 @@ export class SignalProcessor {
         // What cannot be answered in time is not begun: the sender will send it again.
         if (deadline.aborted) throw new DeadlineExceededError();
         const endClaim = this.metrics.stage('claim');
-        const { duplicates, fresh, pending } = await this.deduplication.claim(open, deadline);
+        const { duplicates, fresh, pending, failed } = await this.deduplication.claim(open, deadline);
         endClaim();
         for (const [signal, outcome] of duplicates) outcomes.set(signal, outcome);
+        for (const [signal, error] of failed) outcomes.set(signal, toUnprocessed(signal, error));
 
         // All own creates end before anyone else's is awaited, so that two webhooks cannot wait for each other.
         await this.processFresh(fresh, outcomes, deadline);

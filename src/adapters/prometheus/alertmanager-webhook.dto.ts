@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, ArrayNotEmpty, IsArray, IsIn, IsOptional } from 'class-validator';
+import { Allow, ArrayMaxSize, ArrayNotEmpty, IsArray, IsIn, IsOptional } from 'class-validator';
 
 /** One alert of a webhook, as Alertmanager documents it. Only `labels.alertname` is needed; keys that are not listed are ignored. */
 export class AlertDto {
@@ -72,5 +72,8 @@ export class AlertmanagerWebhookDto {
   @ApiProperty({ type: () => [AlertDto] })
   @IsArray({ message: 'alerts must be a list of alerts' })
   @ArrayNotEmpty({ message: 'alerts must hold at least one alert' })
+  @ArrayMaxSize(10_000, {
+    message: 'alerts must hold at most 10000 alerts: set max_alerts in the Alertmanager receiver',
+  })
   alerts!: readonly unknown[];
 }

@@ -105,12 +105,10 @@ describe('Deduplication', () => {
       },
     );
 
-    it('believes an entry that is younger than the watch may lag, without looking', async () => {
+    it('says new when the object was deleted at once, however young the entry is', async () => {
       index.mode = 'lagging';
-      await enter();
-      requests.calls.length = 0;
-      expect(sorted(await claim(signal))).toEqual([1, 0, 0]);
-      expect(requests.calls).toEqual([]);
+      requests.delete(await enter());
+      expect(sorted(await claim(signal))).toEqual([0, 1, 0]);
     });
 
     it('looks for an object that the watch does not show', async () => {
@@ -121,8 +119,21 @@ describe('Deduplication', () => {
       expect(requests.callsOf('get')).toEqual([`get ${namespace}/${name}`]);
     });
 
-    it.each(['unavailable', 'overloaded', 'forbidden', 'crd-unusable'] as const)(
-      'believes the entry when the API server answers "%s"',
+    it.each(['forbidden', 'crd-unusable', 'unauthenticated'] as const)(
+      'fails the signal when the API server answers "%s": that is no word on its request',
+      async (failure) => {
+        index.mode = 'cold';
+        await enter();
+        clock.advance(aWhile);
+        requests.failNext('get', failure);
+        const claimed = await claim(signal);
+        expect(sorted(claimed)).toEqual([0, 0, 0]);
+        expect(claimed.failed.get(signal)).toMatchObject({ failure });
+      },
+    );
+
+    it.each(['unavailable', 'overloaded'] as const)(
+      'believes the entry while the API server is silent ("%s")',
       async (failure) => {
         index.mode = 'cold';
         await enter();

@@ -29,10 +29,10 @@ export interface Claimed {
   readonly fresh: readonly FreshSignal[];
   /** Somebody is creating the request for these right now. */
   readonly pending: readonly Signal[];
+  /** Known, but the cluster refuses to say whether by a request that still counts: with the error. */
+  readonly failed: ReadonlyMap<Signal, unknown>;
 }
 
-/** The watch may lag this far behind a create: a younger entry is believed without looking for its object. */
-const watchLagMs = 2_000;
 const firstPollMs = 25;
 const maxPollMs = 400;
 
@@ -63,14 +63,20 @@ export class Deduplication {
    * @throws StateUnavailableError
    */
   async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed> {
-    const claimed = { duplicates: new Map<Signal, Duplicate>(), fresh: [] as FreshSignal[], pending: [] as Signal[] };
+    const claimed = {
+      duplicates: new Map<Signal, Duplicate>(),
+      fresh: [] as FreshSignal[],
+      pending: [] as Signal[],
+      failed: new Map<Signal, unknown>(),
+    };
     const stale: { signal: Signal; over: RequestRef }[] = [];
 
     const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
-    const overs = await Promise.all(claims.map((claim) => this.overRequest(claim, deadline)));
+    const overs = await Promise.allSettled(claims.map((claim) => this.overRequest(claim, deadline)));
     for (const [i, signal] of signals.entries()) {
       const over = overs[i];
-      if (over !== undefined) stale.push({ signal, over });
+      if (over?.status === 'rejected') claimed.failed.set(signal, over.reason);
+      else if (over?.value !== undefined) stale.push({ signal, over: over.value });
       else this.sort(signal, claims[i], claimed);
     }
 
@@ -153,7 +159,8 @@ export class Deduplication {
   ): void {
     switch (claim?.outcome) {
       case 'new':
-        this.inFlight.set(signal.fingerprint, Promise.withResolvers());
+        // One may be there already, when a lease lapsed under its holder: whoever waits for it must still be woken.
+        this.inFlight.set(signal.fingerprint, this.inFlight.get(signal.fingerprint) ?? Promise.withResolvers());
         claimed.fresh.push({ signal, token: claim.token });
         break;
       case 'pending':
@@ -171,21 +178,29 @@ export class Deduplication {
     if (claim.outcome !== 'duplicate') return undefined;
     const known = this.index.get(claim.request) ?? (await this.look(claim, deadline));
     if (known === 'unknown') return undefined;
-    const over = known === 'deleted' || standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
+    // A name can pass to another incident that shares its digits, once its request was deleted.
+    const over =
+      known === 'deleted' ||
+      known.fingerprint !== claim.fingerprint ||
+      standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
     return over ? claim.request : undefined;
   }
 
-  /** Asks the API server for a request that the watch does not show. */
+  /**
+   * Asks the API server for a request that the watch does not show.
+   * @throws KubernetesApiError for an answer that is none, such as a CRD that is gone
+   */
   private async look(
-    { request, firstSeen, lastSeen }: { readonly request: RequestRef } & Occurrences,
+    { request }: { readonly request: RequestRef },
     deadline: AbortSignal,
   ): Promise<KnownRequest | 'deleted' | 'unknown'> {
-    if (lastSeen - firstSeen < watchLagMs) return 'unknown';
     try {
       return toKnownRequest(await this.client.get(request, deadline), this.clock.now());
     } catch (error) {
-      // While the API server does not say otherwise, an entry that is younger than its ttl is believed.
-      return isFailure(error, 'not-found') ? 'deleted' : 'unknown';
+      if (isFailure(error, 'not-found')) return 'deleted';
+      // While the API server is silent, an entry that is younger than its ttl is believed.
+      if (isFailure(error, 'unavailable') || isFailure(error, 'overloaded')) return 'unknown';
+      throw error;
     }
   }
 }
