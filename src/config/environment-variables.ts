@@ -26,6 +26,7 @@ export interface Override {
   readonly variable: string;
   /** Path of the setting; absent when the variable looks like one of ours and is none. */
   readonly path?: string;
+  readonly text: string;
   readonly value: unknown;
 }
 
@@ -56,7 +57,7 @@ export function fromEnvironment(env: Environment, config: GatewayConfig): Overri
   const paths = new Map([...known.keys()].map((path) => [variableOf(path), path]));
   const overrides: Override[] = [];
   const add = (variable: string, path: string, text: string) => {
-    overrides.push({ variable, path, value: valueOf(text, known.get(path)?.setting) });
+    overrides.push({ variable, path, text, value: valueOf(text, known.get(path)?.setting) });
   };
   for (const [variable, path] of Object.entries(namedVariables)) {
     const text = env[variable];
@@ -65,7 +66,7 @@ export function fromEnvironment(env: Environment, config: GatewayConfig): Overri
   for (const [variable, text] of Object.entries(env)) {
     if (text === undefined || !systematic.test(variable)) continue;
     const path = paths.get(variable);
-    if (path === undefined) overrides.push({ variable, value: text });
+    if (path === undefined) overrides.push({ variable, text, value: text });
     else add(variable, path, text);
   }
   return overrides;

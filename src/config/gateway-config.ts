@@ -9,6 +9,7 @@ import {
   OneOf,
   RecordList,
   Section,
+  ServerAddress,
   Text,
   TextLike,
   TextList,
@@ -149,8 +150,7 @@ export class SignalsConfig {
 }
 
 export class RedisConfig {
-  @TextLike(
-    /^$|^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/,
+  @ServerAddress(
     'empty, or an address such as redis:6379',
     'Redis. Empty: the state is in this process, which is right for one replica only.',
   )

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
+import { parse } from 'yaml';
 import { configurationJsonSchema, exampleFile } from './configuration-reference';
 import { effectiveConfig, reservedKeysInUse } from './effective-config';
 import { namedVariables, settingsByPath, variableOf } from './environment-variables';
@@ -86,6 +87,8 @@ describe('loading the configuration', () => {
     expect(mistakesOf(() => load('redis: { password: "${SECRET}" }\n'))).toEqual([
       'redis.password: the environment variable SECRET is not set',
     ]);
+    expect(load('auth: { audiences: [a, "${OTHER}"] }\n', { OTHER: 'b' }).auth.audiences).toEqual(['a', 'b']);
+    expect(load('redis: { username: "a-${OTHER}" }\n', { OTHER: 'b' }).redis.username).toBe('a-${OTHER}');
   });
 
   it.each([
@@ -96,7 +99,31 @@ describe('loading the configuration', () => {
     ],
     ['an unknown section', 'serber: {}', 'serber: there is no such setting, did you mean server?'],
     ['__proto__', '__proto__: { a: 1 }', '__proto__: there is no such setting'],
-    ['a section that is none', 'redis: 7', 'redis: must be a section with settings, not 7'],
+    ['a section that is none', 'redis: 7', 'redis: must be a section with settings, not a number'],
+    ['an address of Redis without port', 'redis: { addr: redis }', 'redis.addr: must be empty, or an address such as'],
+    ['a port that is none', 'redis: { addr: "redis:65536" }', 'redis.addr: must be empty, or an address such as'],
+    [
+      'a network with two masks',
+      'server: { trusted_proxies: [10.0.0.0/8/9] }',
+      'server.trusted_proxies: must be a list',
+    ],
+    ['a limit that is none', 'rate_limit: { per_namespace: 0 }', 'rate_limit.per_namespace: must be false or a whole'],
+    [
+      'a fraction out of range',
+      'storm_detection: { similarity_threshold: 1.1 }',
+      'must be a number from 0 to 1, not 1.1',
+    ],
+    ['a duration out of range', 'auth: { token_cache_ttl: 61s }', 'must be a duration from 0s to 60s'],
+    ['a list that is empty and must not be', 'auth: { audiences: [] }', 'auth.audiences: must be a list'],
+    ['a map that is none', 'signals: { severity_mapping: [a] }', 'signals.severity_mapping: must be a map'],
+    [
+      'a severity that is none',
+      'signals: { severity_mapping: { a: loud } }',
+      'signals.severity_mapping: must be a map',
+    ],
+    ['a value that is missing', 'redis: { db: }', 'redis.db: must be a whole number from 0 to 1000000, not null'],
+    ['__proto__ in a section', 'redis: { __proto__: { db: 3 } }', 'redis.__proto__: there is no such setting'],
+    ['an alias without anchor', 'redis: { password: *hunter2 }', 'must be in quotes'],
     ['a wrong type', 'metrics: { enabled: 3 }', 'metrics.enabled: must be true or false, not 3'],
     ['a number out of range', 'redis: { db: -1 }', 'redis.db: must be a whole number from 0 to 1000000, not -1'],
     ['a duration without unit', 'deduplication: { ttl: 30 }', '(a unit is missing: write 30s or 30m)'],
@@ -146,6 +173,58 @@ describe('loading the configuration', () => {
     expect(mistakesOf(() => load(text)).join('\n')).toContain(expected);
   });
 
+  it('says line and column of broken YAML', () => {
+    const file = fileWith('server:\n  listen_addr: ":1"\nredis:\n  addr: a: b\n');
+    expect(mistakesOf(() => loadConfig({ file, env: {} }))).toEqual([
+      `${file}:4:9: Nested mappings are not allowed in compact mappings`,
+    ]);
+  });
+
+  it('reads an empty file, and an empty section, as nothing set', () => {
+    for (const text of ['', '# nothing\n', 'redis:\n']) {
+      expect(effectiveConfig(load(text))).toEqual(effectiveConfig(new GatewayConfig()));
+    }
+  });
+
+  it('keeps __proto__ as the key of a map, and lets it change nothing else', () => {
+    const { fallbackTable } = load('priority: { fallback_table: { __proto__: P0, default: P4 } }\n').priority;
+    expect(Object.entries(fallbackTable)).toEqual([
+      ['__proto__', 'P0'],
+      ['default', 'P4'],
+    ]);
+    expect(({} as Record<string, unknown>).default).toBeUndefined();
+  });
+
+  it.each([
+    ['GATEWAY_AUTH__AUDIENCES', 'a', 'auth.audiences'],
+    ['GATEWAY_AUTH__AUDIENCES', '[a', 'auth.audiences'],
+    ['GATEWAY_PRIORITY__FALLBACK_TABLE', '{critical: P0}', 'priority.fallback_table'],
+    ['GATEWAY_METRICS__ENABLED', 'yes', 'metrics.enabled'],
+    ['DEDUPLICATION_TTL', '300', 'deduplication.ttl'],
+  ])('refuses %s=%s by the name of the variable', (variable, value, path) => {
+    const [mistake, ...others] = mistakesOf(() => loadConfig({ env: { [variable]: value } }));
+    expect(mistake).toContain(`${variable} (${path}): must be`);
+    expect(mistake).toContain(JSON.stringify(value));
+    expect(others).toEqual([]);
+  });
+
+  it('prefers the systematic variable of a setting to the named one, and leaves the variables of others alone', () => {
+    const env = { REDIS_DB: '1', GATEWAY_REDIS__DB: '2', GATEWAY_SERVICE_HOST: '10.0.0.1', GATEWAY_TOKEN: 'x' };
+    expect(loadConfig({ env }).redis.db).toBe(2);
+  });
+
+  it('has a variable for each setting that is its alone, and takes the default by it', () => {
+    const all = [...settingsByPath(new GatewayConfig())].map(([path, { setting, owner }]) => {
+      const value = setting.show((owner as Record<string, unknown>)[setting.member]);
+      return [variableOf(path), typeof value === 'object' ? JSON.stringify(value) : value] as const;
+    });
+    expect(new Set(all.map(([variable]) => variable)).size).toBe(all.length);
+    const env = Object.fromEntries(
+      all.flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value as string | number | boolean}`]])),
+    );
+    expect(effectiveConfig(loadConfig({ env }))).toEqual(effectiveConfig(new GatewayConfig()));
+  });
+
   it('lists everything that is wrong in one message, variables by their name', () => {
     const mistakes = mistakesOf(() =>
       load('server: { nope: 1, read_timeout: x }\nredis: { db: x }\n', { LOG_LEVEL: 'loud', GATEWAY_NO__SUCH: '1' }),
@@ -166,10 +245,23 @@ describe('loading the configuration', () => {
   });
 
   it('never shows a secret', () => {
-    expect(mistakesOf(() => load('redis: { password: [hunter2] }\n')).join('\n')).not.toContain('hunter2');
+    for (const text of [
+      'redis: { password: [hunter2] }\n',
+      'redis: { pasword: hunter2 }\n',
+      'redis: [{ password: hunter2 }]\n',
+      'redis: "${REDIS_URL}"\n',
+      'redis: { password: *hunter2 }\n',
+      'redis:\n  password: "hunter2\n',
+      'redis:\n  password: @hunter2\n',
+    ]) {
+      const mistakes = mistakesOf(() => load(text, { REDIS_URL: 'redis://:hunter2@redis' }));
+      expect(mistakes).toHaveLength(1);
+      expect(mistakes.join('\n')).not.toContain('hunter2');
+    }
     const config = loadConfig({ env: { REDIS_PASSWORD: 'hunter2' } });
     expect(JSON.stringify(effectiveConfig(config))).not.toContain('hunter2');
     expect(effectiveConfig(config)).toMatchObject({ redis: { password: '***' } });
+    expect(effectiveConfig(new GatewayConfig())).toMatchObject({ redis: { password: '' } });
   });
 
   it('knows which settings were set that do nothing yet', () => {
@@ -177,13 +269,21 @@ describe('loading the configuration', () => {
     expect(reservedKeysInUse(loadConfig({ env: { STORM_RATE_THRESHOLD: '15' } }))).toEqual([
       'storm_detection.rate_threshold',
     ]);
+    expect(reservedKeysInUse(load('adapters: { grafana: { enabled: true } }\nredis: { db: 3 }\n'))).toEqual([
+      'adapters.grafana.enabled',
+    ]);
   });
 
   it('has a JSON schema that accepts its own defaults and the example, and refuses what the loader refuses', () => {
     const validate = new Ajv({ strict: false }).compile(configurationJsonSchema());
     expect([validate(effectiveConfig(new GatewayConfig())), validate.errors]).toEqual([true, null]);
     expect(validate(effectiveConfig(load(exampleFile, { REDIS_PASSWORD: 'x' })))).toBe(true);
+    const example = parse(exampleFile) as Record<string, unknown>;
+    expect([validate(example), validate.errors]).toEqual([true, null]);
+    expect(validate({ ...example, nope: {} })).toBe(false);
     expect(validate({ server: { nope: 1 } })).toBe(false);
+    expect(validate({ adapters: { prometheus: { nope: 1 } } })).toBe(false);
+    expect(validate({ deduplication: { ttl: 30 } })).toBe(false);
     expect(validate({ redis: { db: -1 } })).toBe(false);
   });
 });

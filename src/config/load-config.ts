@@ -39,13 +39,13 @@ export function loadConfig({ file, env, defaults = {} }: LoadOptions): GatewayCo
   const path = file ?? env.GATEWAY_CONFIG_FILE;
   if (path) assign(config, expanded(readYaml(path, mistakes), '', env, mistakes) as Tree, '', mistakes);
 
-  const variables = new Map<string, string>();
-  for (const { variable, path: setting, value } of fromEnvironment(env, config)) {
+  const variables = new Map<string, { name: string; text: string }>();
+  for (const { variable, path: setting, text, value } of fromEnvironment(env, config)) {
     if (setting === undefined) {
       mistakes.push(`${variable}: there is no such setting`);
       continue;
     }
-    variables.set(setting, variable);
+    variables.set(setting, { name: variable, text });
     assign(config, nested(setting.split('.'), value), '', mistakes);
   }
   mistakes.push(...invalid(config, variables));
@@ -70,23 +70,29 @@ function assign(target: object, tree: Tree, path: string, mistakes: string[]): v
     } else if (value !== null && value !== undefined) {
       const inner = (target as Record<string, object>)[section];
       if (typeof value !== 'object' || Array.isArray(value))
-        mistakes.push(`${where}: must be a section with settings, not ${shown(value)}`);
+        mistakes.push(
+          `${where}: must be a section with settings, not a ${Array.isArray(value) ? 'list' : typeof value}`,
+        );
       else if (inner !== undefined) assign(inner, value as Tree, where, mistakes);
     }
   }
 }
 
 /** What class-validator finds, in words: where it stands, what is valid, and what is there unless that is a secret. */
-function invalid(config: GatewayConfig, variables: ReadonlyMap<string, string>): string[] {
+function invalid(
+  config: GatewayConfig,
+  variables: ReadonlyMap<string, { readonly name: string; readonly text: string }>,
+): string[] {
   const known = settingsByPath(config);
   const told = (errors: readonly ValidationError[], prefix: string): string[] =>
     errors.flatMap(({ property, children = [], constraints = {}, value }) => {
       const path = prefix + snakeCase(property);
       const setting = known.get(path)?.setting;
       if (setting === undefined) return told(children, `${path}.`);
-      const given: unknown = value instanceof Unreadable ? value.value : value;
+      const variable = variables.get(path);
+      const given: unknown = variable?.text ?? (value instanceof Unreadable ? value.value : value);
       const found = setting.secret ? '' : `, not ${shown(given)}${unitHint(setting, given)}`;
-      const where = variables.has(path) ? `${variables.get(path) ?? ''} (${path})` : path;
+      const where = variable === undefined ? path : `${variable.name} (${path})`;
       return Object.values(constraints).map((constraint) => `${where}: ${constraint}${found}`);
     });
   return told(validateSync(config), '');
@@ -94,7 +100,8 @@ function invalid(config: GatewayConfig, variables: ReadonlyMap<string, string>):
 
 /** `${NAME}` as a whole value is the variable of that name, so that a file need not hold a secret. */
 function expanded(value: unknown, path: string, env: Environment, mistakes: string[]): unknown {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+  if (Array.isArray(value)) return value.map((entry, i) => expanded(entry, `${path}[${i}]`, env, mistakes));
+  if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).map(([key, entry]) => [
       key,
       expanded(entry, path === '' ? key : `${path}.${key}`, env, mistakes),
@@ -122,7 +129,14 @@ function readYaml(file: string, mistakes: string[]): Tree {
     mistakes.push(`${file}:${line}:${col}: ${message}`);
   }
   if (document.errors.length > 0) return {};
-  const tree = document.toJS() as unknown;
+  let tree: unknown;
+  try {
+    tree = document.toJS();
+  } catch {
+    // Not the parser's words: the name of an alias may be a password that begins with *.
+    mistakes.push(`${file}: a value that begins with * or & must be in quotes`);
+    return {};
+  }
   if (tree === null || tree === undefined) return {};
   if (typeof tree === 'object' && !Array.isArray(tree)) return tree as Tree;
   mistakes.push(`${file}: must hold sections with settings`);

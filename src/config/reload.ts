@@ -1,45 +1,63 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { statSync } from 'node:fs';
 import { effectiveConfig } from './effective-config';
 import type { GatewayConfig } from './gateway-config';
 
 export interface ReloadOptions {
   readonly file: string;
   readonly load: () => GatewayConfig;
+  /** What runs. */
   readonly current: GatewayConfig;
   /** Takes over what can change while it runs. */
   readonly apply: (config: GatewayConfig) => void;
   readonly tell: (event: ReloadEvent) => void;
+  /** How often the file is looked at. Milliseconds. */
+  readonly pollMs?: number;
 }
 
 export type ReloadEvent =
   | { readonly kind: 'reloaded'; readonly needRestart: readonly string[] }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** How often the file is looked at: by its content's time, since a mounted ConfigMap changes by a swapped link. Milliseconds. */
-const pollMs = 2_000;
+/** A mounted ConfigMap changes by a swapped link, which no notification of the file's own folder tells. */
+const defaultPollMs = 2_000;
 /** Settings that take effect without a restart. */
 const live: ReadonlySet<string> = new Set(['logging.level']);
 
 /** Follows the configuration file. A file with a mistake changes nothing and is told. Answers how to stop. */
-export function followConfigFile({ file, load, current, apply, tell }: ReloadOptions): () => void {
-  let known = current;
+export function followConfigFile({
+  file,
+  load,
+  current,
+  apply,
+  tell,
+  pollMs = defaultPollMs,
+}: ReloadOptions): () => void {
   const changed = () => {
     try {
       const config = load();
-      const needRestart = differences(effectiveConfig(known), effectiveConfig(config)).filter(
+      const needRestart = differences(effectiveConfig(current), effectiveConfig(config)).filter(
         (path) => !live.has(path),
       );
-      known = config;
       apply(config);
       tell({ kind: 'reloaded', needRestart });
     } catch (error) {
       tell({ kind: 'refused', reason: error instanceof Error ? error.message : String(error) });
     }
   };
-  watchFile(file, { interval: pollMs, persistent: false }, (now, before) => {
-    if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) changed();
-  });
-  return () => unwatchFile(file);
+  let seen = versionOf(file);
+  const timer = setInterval(() => {
+    const now = versionOf(file);
+    // One that is gone for a moment is being replaced.
+    if (now === undefined || now === seen) return;
+    seen = now;
+    changed();
+  }, pollMs).unref();
+  return () => clearInterval(timer);
+}
+
+function versionOf(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found && `${found.ino} ${found.mtimeMs} ${found.size}`;
 }
 
 /** The paths at which two trees differ. */

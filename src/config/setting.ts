@@ -106,6 +106,20 @@ export function TextLike(
   );
 }
 
+/** `host:port` of a server, or empty. */
+export function ServerAddress(range: string, description: string, options?: SettingOptions): PropertyDecorator {
+  const pattern = /^$|^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/;
+  const read = (value: unknown) => {
+    const port = typeof value === 'string' ? pattern.exec(value) : null;
+    return port !== null && Number(port[2] ?? 1) >= 1 && Number(port[2] ?? 1) <= 65_535 ? value : undefined;
+  };
+  return setting(
+    { type: 'address', range, schema: { type: 'string', pattern: pattern.source }, read },
+    description,
+    options,
+  );
+}
+
 export function OneOf(values: readonly string[], description: string, options?: SettingOptions): PropertyDecorator {
   const read = (value: unknown) => (typeof value === 'string' && values.includes(value) ? value : undefined);
   return setting(
@@ -240,7 +254,8 @@ export function RecordList(
 }
 
 export function isAddressOrNetwork(text: string): boolean {
-  const [address = '', prefix] = text.split('/');
+  const [address = '', prefix, ...more] = text.split('/');
+  if (more.length > 0) return false;
   const family = isIP(address);
   if (family === 0) return false;
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));

@@ -13,8 +13,8 @@ describe('the log', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   const written = async (write: (logger: Logger) => void, options: Partial<LoggingOptions> = {}, scope = {}) => {
-    const output = join(directory, 'gateway.log');
-    const logger = createLogger({ level: 'info', format: 'json', output, addCaller: false, ...options }, () => scope);
+    const output = options.output ?? join(directory, 'gateway.log');
+    const logger = createLogger({ level: 'info', format: 'json', addCaller: false, ...options, output }, () => scope);
     write(logger);
     // The file is opened and written behind the caller's back.
     await eventually(() => expect(readFileSync(output, 'utf8')).toMatch(/\n$/));
@@ -46,6 +46,45 @@ describe('the log', () => {
     expect(String(line!.value)).toHaveLength(1025);
     expect(String(line!.msg)).toHaveLength(1025);
     expect(line!.forged).toBe('a\n{"level":"error"}');
+  });
+
+  it('cuts and escapes what the scope of a request holds, too', async () => {
+    const scope = { caller: `a\u001b[31m\n${'x'.repeat(5000)}` };
+    const [line] = lines(await written((log) => log.info({}, 'x'), {}, scope));
+    expect(String(line!.caller)).toHaveLength(1025);
+    const text = await written(
+      (log) => log.info({}, 'x'),
+      { format: 'text', output: join(directory, 'text.log') },
+      scope,
+    );
+    expect(text.trim().split('\n')).toHaveLength(1);
+    expect(text).toContain('a\\u001b[31m\\u000ax');
+  });
+
+  it('keeps the fields of a line out of the next one, and leaves what it was given as it was', async () => {
+    const fields = Object.freeze({ outcome: 'created', long: 'x'.repeat(5000) });
+    const text = await written(
+      (log) => {
+        log.info(fields, 'first');
+        log.info({}, 'second');
+      },
+      {},
+      { request_id: 'r1' },
+    );
+    const [first, second] = lines(text);
+    expect(first).toMatchObject({ request_id: 'r1', outcome: 'created' });
+    expect(second).toEqual({ level: 'info', time: expect.any(String), request_id: 'r1', msg: 'second' });
+  });
+
+  it('leaves the stack of an error of its own readable', async () => {
+    const stack = `Error: no\n    at f (${'x'.repeat(2000)})`;
+    const [line] = lines(await written((log) => log.error({ error: stack }, 'unexpected error')));
+    expect(line).toMatchObject({ level: 'error', error: stack });
+  });
+
+  it('makes the directory of its file', async () => {
+    const output = join(directory, 'deep', 'gateway.log');
+    expect(lines(await written((log) => log.info({}, 'x'), { output }))).toHaveLength(1);
   });
 
   it('escapes control characters in text for people', async () => {

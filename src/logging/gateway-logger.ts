@@ -37,7 +37,8 @@ export function createLogger(options: LoggingOptions, scopeFields: () => object)
         level: (label) => ({ level: label }),
         log: (fields) => bounded(fields, text),
       },
-      mixin: options.addCaller ? () => ({ ...scopeFields(), caller_location: callerLocation() }) : scopeFields,
+      // A copy: pino writes the fields of the line into it.
+      mixin: () => ({ ...scopeFields(), ...(options.addCaller ? { caller_location: callerLocation() } : {}) }),
       hooks: {
         logMethod(args, method) {
           method.apply(
@@ -63,6 +64,8 @@ function bounded(fields: Record<string, unknown>, text: boolean): Record<string,
   for (const key of Object.keys(fields)) {
     const value = fields[key];
     if (typeof value === 'string' && !ownText.has(key)) fields[key] = clean(value, text);
+    else if (Array.isArray(value))
+      fields[key] = value.map((entry: unknown) => (typeof entry === 'string' ? clean(entry, text) : entry));
   }
   return fields;
 }

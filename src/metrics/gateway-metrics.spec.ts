@@ -1,3 +1,4 @@
+import { register } from 'prom-client';
 import { GatewayMetrics } from './gateway-metrics';
 import { metricsReference } from './metrics-reference';
 
@@ -20,6 +21,7 @@ const contract: Record<string, string[]> = {
   gateway_environment_source_total: ['source'],
   gateway_heartbeat_timestamp_seconds: ['source'],
   gateway_alert_to_request_seconds: [],
+  gateway_build_info: ['version', 'node'],
 };
 
 describe('metrics', () => {
@@ -32,6 +34,30 @@ describe('metrics', () => {
     const names = Object.values(new GatewayMetrics()).flatMap((member) => (member as { name?: string }).name ?? []);
     for (const name of names) expect(metricsReference()).toContain(`| \`${name}\` |`);
     expect(names.length).toBeGreaterThan(Object.keys(contract).length);
+  });
+
+  it('measures answers with the buckets of the contract', async () => {
+    new GatewayMetrics().httpDuration.observe({ method: 'GET', route: '/spec' }, 0.001);
+    const exposition = await register.getSingleMetricAsString('gateway_http_duration_seconds');
+    for (const bound of ['0.005', '0.01', '0.02', '0.05', '0.1', '0.5', '1', '5']) {
+      expect(exposition).toContain(`gateway_http_duration_seconds_bucket{le="${bound}",method="GET",route="/spec"}`);
+    }
+  });
+
+  it('reads sizes and silences when it is scraped', async () => {
+    const metrics = new GatewayMetrics();
+    const memory = new Set<string>();
+    metrics.countEntries({ memory: () => memory.size });
+    metrics.timeSilence({ namespaces: () => 1.5 });
+    memory.add('a').add('b');
+    expect(await register.getSingleMetricAsString('gateway_cache_entries')).toContain('{cache="memory"} 2');
+    expect(await register.getSingleMetricAsString('gateway_watch_silence_seconds')).toContain(
+      '{watch="namespaces"} 1.5',
+    );
+  });
+
+  it('shares the metrics of the process with a second gateway in it', () => {
+    expect(new GatewayMetrics().httpRequests).toBe(new GatewayMetrics().httpRequests);
   });
 
   it('keeps the names of 20 environments, and calls the others other', () => {
