@@ -18,8 +18,13 @@ export function run(command, args, { env = process.env } = {}) {
 
 /** Whether PATH has a program of this name. */
 export function isOnPath(program) {
-  return process.env.PATH.split(delimiter).some((folder) => {
-    const file = join(folder, program);
+  return findProgram(program) !== undefined;
+}
+
+/** The file that a program's name stands for, by PATH. */
+export function findProgram(program) {
+  const files = process.env.PATH.split(delimiter).map((folder) => join(folder, program));
+  return files.find((file) => {
     try {
       accessSync(file, constants.X_OK);
       return statSync(file).isFile();

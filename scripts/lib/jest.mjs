@@ -43,7 +43,7 @@ function specsWithoutTool(args) {
     specs: [...new Set(perTool.flatMap(({ specs }) => specs))],
     notes: perTool.map(
       ({ name, specs, debianPackage }) =>
-        `left out: ${specs.length} of ${selected.length} test files, for there is no ${name} (Debian: ${debianPackage})`,
+        `left out: ${specs.length} of ${selected.length} test files, for there is no ${name}${debianPackage ? ` (Debian: ${debianPackage})` : ''}`,
     ),
   };
 }

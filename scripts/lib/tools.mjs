@@ -1,4 +1,5 @@
 import { isOnPath, run, timed } from './command.mjs';
+import { buildKubeApiserver, findAsset } from './kube-apiserver.mjs';
 
 /**
  * Programs that tests start, and that npm cannot bring. One that is on the PATH is used as it is.
@@ -26,21 +27,45 @@ export const tools = [
     neededBy: 'kubectl against the API of standalone mode',
     support: 'test/support/kubectl.ts',
   },
+  {
+    name: 'etcd',
+    isPresent: () => findAsset('etcd') !== undefined,
+    debianPackage: 'etcd-server',
+    neededBy: 'the gateway against a real Kubernetes API server',
+    support: 'test/support/kube-apiserver.ts',
+  },
+  {
+    name: 'kube-apiserver',
+    isPresent: () => findAsset('kube-apiserver') !== undefined,
+    build: buildKubeApiserver,
+    neededBy: 'the gateway against a real Kubernetes API server',
+    support: 'test/support/kube-apiserver.ts',
+  },
 ];
 
 export function absentTools() {
   return tools.filter(({ isPresent }) => !isPresent());
 }
 
-/** Installs the tools that are absent where it may. What cannot be had is said, and is no failure: its tests are left out. */
+/** Brings the tools that are absent where it may. What cannot be had is said, and is no failure: its tests are left out. */
 export function prepareTools() {
-  const wanted = absentTools();
-  if (wanted.length === 0) return;
-  const cannot = whyNotInstallable();
-  if (cannot === undefined) install(wanted.map(({ debianPackage }) => debianPackage));
-  for (const { name, debianPackage, neededBy } of absentTools()) {
-    const reason = cannot ?? 'the installation failed';
-    console.log(`no ${name}: ${reason}. Install it (Debian: ${debianPackage}) for the tests of ${neededBy}`);
+  const packages = absentTools().flatMap(({ debianPackage }) => debianPackage ?? []);
+  const cannot = packages.length > 0 ? whyNotInstallable() : undefined;
+  if (packages.length > 0 && cannot === undefined) install(packages);
+  for (const { name, debianPackage, build, neededBy } of absentTools()) {
+    const reason = build === undefined ? (cannot ?? 'the installation failed') : whyNotBuilt(build);
+    if (reason === undefined) continue;
+    const how = debianPackage ? `Install it (Debian: ${debianPackage})` : 'Put it on the PATH or in KUBEBUILDER_ASSETS';
+    console.log(`no ${name}: ${reason}. ${how} for the tests of ${neededBy}`);
+  }
+}
+
+function whyNotBuilt(build) {
+  try {
+    build();
+    return undefined;
+  } catch (error) {
+    return error.message.trim();
   }
 }
 
