@@ -9,7 +9,7 @@ const arrows = {
   http: ['logging', 'metrics'],
   state: ['signal', 'config', 'logging', 'metrics'],
   kubernetes: ['signal', 'state', 'config', 'logging'],
-  processing: ['state', 'kubernetes', 'signal', 'config', 'metrics', 'logging'],
+  processing: ['auth', 'state', 'kubernetes', 'signal', 'config', 'metrics', 'logging'],
   adapters: ['processing', 'signal', 'http', 'config', 'metrics', 'logging'],
   auth: ['kubernetes', 'http', 'rate-limit', 'config', 'metrics', 'logging'],
   'rate-limit': ['http', 'config', 'metrics', 'logging'],
@@ -18,7 +18,7 @@ const arrows = {
   cli: ['config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
 };
 /** Files that folders with a row that is not empty may import as well. */
-const forAll = ['clock.ts', 'deadline.ts'];
+const forAll = ['caller.ts', 'clock.ts', 'deadline.ts'];
 
 /** Packages that one folder hides from all others. */
 const owners = {
@@ -29,7 +29,11 @@ const owners = {
 };
 
 /** Files that only scripts/generate.mjs runs. */
-const generators = ['config/configuration-reference.ts', 'metrics/metrics-reference.ts'];
+const generators = [
+  'config/configuration-reference.ts',
+  'metrics/metrics-reference.ts',
+  'kubernetes/rbac-reference.ts',
+];
 
 const spec = '[.]spec[.]ts$';
 const literally = (text) => text.replace(/[.]/g, '[.]');

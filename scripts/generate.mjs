@@ -1,6 +1,7 @@
 // Writes the files that are made from the code; with --check it only tells which of them differ from what the code makes.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 const generated = [
   {
@@ -18,6 +19,14 @@ const generated = [
     file: 'docs/metrics.md',
     make: async () => (await import('../dist/metrics/metrics-reference.js')).metricsReference(),
   },
+  {
+    file: 'docs/rbac.yaml',
+    make: async () => (await import('../dist/kubernetes/rbac-reference.js')).rbacManifests(),
+  },
+  ...['cluster', 'overrides', 'sender'].map((role) => ({
+    file: `charts/kubernaut-gateway/files/rbac/${role}-rules.yaml`,
+    make: async () => (await import('../dist/kubernetes/rbac-reference.js')).chartRules(role),
+  })),
 ];
 
 const checkOnly = process.argv.includes('--check');
@@ -30,6 +39,7 @@ for (const { file, make } of generated) {
     spawnSync('diff', ['-uN', file, '-'], { input: content, stdio: ['pipe', 'inherit', 'inherit'] });
     process.exitCode = 1;
   } else {
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
     console.log(`wrote ${file}`);
   }

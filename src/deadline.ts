@@ -7,6 +7,30 @@ export class DeadlineExceededError extends Error {
   }
 }
 
+const ends = new WeakMap<AbortSignal, number>();
+
+export interface Deadline {
+  /** Aborts when the time is over. */
+  readonly signal: AbortSignal;
+  /** There is nothing left to be done in time. */
+  clear(): void;
+}
+
+/** Ends in so many milliseconds; `remainingMs` tells how many are left. It keeps no process alive. */
+export function deadlineIn(milliseconds: number): Deadline {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), milliseconds).unref();
+  ends.set(controller.signal, performance.now() + milliseconds);
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+/** Milliseconds until the deadline; infinite for a signal that `deadlineIn` did not make, 0 when it is over. */
+export function remainingMs(deadline: AbortSignal | undefined): number {
+  if (deadline === undefined) return Number.POSITIVE_INFINITY;
+  if (deadline.aborted) return 0;
+  return Math.max(0, (ends.get(deadline) ?? Number.POSITIVE_INFINITY) - performance.now());
+}
+
 /** The result of `work`, or a `DeadlineExceededError` if the deadline comes first. The work itself is not stopped. */
 export function beforeDeadline<T>(work: Promise<T>, deadline: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

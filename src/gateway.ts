@@ -7,6 +7,7 @@ import { Logger as NestLogger } from 'nestjs-pino';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module';
 import { Authenticator } from './auth/authenticator';
+import { Authorizer } from './auth/authorizer';
 import { authenticateRequests } from './auth/authenticate-requests';
 import { parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
@@ -16,12 +17,16 @@ import { createHttpServer } from './http/http-server';
 import { acceptJsonBodies } from './http/json-body';
 import { followRequests } from './http/request-lifecycle';
 import { EnvironmentOverrides } from './kubernetes/environment-overrides';
+import { KubernetesApi } from './kubernetes/kubernetes-api';
 import { Namespaces } from './kubernetes/namespaces';
+import { RemediationRequestClient } from './kubernetes/remediation-request.client';
 import { RemediationRequestIndex } from './kubernetes/remediation-request.index';
 import { GatewayMetrics } from './metrics/gateway-metrics';
 import { MetricsListenerModule } from './metrics/metrics.module';
 import { docsPath, serveApiExplorer } from './openapi';
 import { Deduplication } from './processing/deduplication/deduplication';
+import { Recurrences } from './processing/recurrence/recurrences';
+import { RequestStatus } from './processing/request-status/request-status';
 import { TokenBuckets } from './rate-limit/token-buckets';
 import type { OpenSignalState } from './state/create-signal-state';
 import { SIGNAL_STATE } from './state/state.module';
@@ -98,6 +103,11 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
 function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void {
   const authenticator = app.get(Authenticator);
   const addresses = app.get(TokenBuckets);
+  const authorizer = app.get(Authorizer, { strict: false });
+  const client = app.get(RemediationRequestClient);
+  const status = app.get(RequestStatus, { strict: false });
+  const recurrences = app.get(Recurrences, { strict: false });
+  const api = app.get(KubernetesApi);
   const deduplication = app.get(Deduplication, { strict: false });
   const state = app.get<OpenSignalState>(SIGNAL_STATE);
   const watches = {
@@ -109,10 +119,17 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     accepted_tokens: () => authenticator.sizes.accepted,
     refused_tokens: () => authenticator.sizes.refused,
     addresses: () => addresses.count,
+    allowed_senders: () => authorizer.sizes.allowed,
+    denied_senders: () => authorizer.sizes.denied,
     claims_in_flight: () => deduplication.inFlightCount,
+    writes_in_flight: () => client.writesInFlight,
+    writes_waiting: () => client.writesWaiting,
+    status_patches_waiting: () => status.pendingCount,
+    recurrences_waiting: () => recurrences.waitingCount,
     fingerprints: state.size,
     ...Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.size])),
   });
+  metrics.showCircuits({ kubernetes: () => ['closed', 'open', 'half-open'].indexOf(api.circuit) });
   metrics.timeSilence(
     Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.silentForMs / 1000])),
   );

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { retryAfterOf } from '../http/problem';
+import { ProblemError, retryAfterOf } from '../http/problem';
 import { processingTimeMs, scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
@@ -17,7 +17,9 @@ export class SignalIntake {
 
   async take(signals: Iterable<Signal | InvalidSignal>, request: FastifyRequest, reply: FastifyReply): Promise<object> {
     const scope = scopeOf(request);
-    const outcomes = await this.processor.processAll(signals, scope.deadline.signal);
+    const { caller } = scope;
+    if (caller === undefined) throw new ProblemError('unauthenticated', 'Authentication failed: no caller');
+    const outcomes = await this.processor.processAll(signals, caller, scope.deadline.signal);
     scope.counts = countsOf(outcomes);
     const { status, body } = toResponse(outcomes, processingTimeMs(scope));
     void reply.status(status);

@@ -52,7 +52,10 @@ function statusOf(outcomes: readonly SignalOutcome[]): number {
   const failed = outcomes.filter((outcome) => outcome.status === 'failed');
   if (failed.length > 0) return failed.every(({ reason }) => reason === 'internal_error') ? 500 : 503;
   if (outcomes.some(({ status }) => status === 'created')) return 201;
-  return outcomes.some(({ status }) => status !== 'rejected') ? 202 : 400;
+  if (outcomes.some(({ status }) => status !== 'rejected')) return 202;
+  const isForbidden =
+    outcomes.length > 0 && outcomes.every((outcome) => 'reason' in outcome && outcome.reason === 'forbidden');
+  return isForbidden ? 403 : 400;
 }
 
 function refusal(status: number, outcomes: readonly SignalOutcome[]): Problem {
@@ -71,6 +74,12 @@ function refusal(status: number, outcomes: readonly SignalOutcome[]): Problem {
     );
   }
   const rejected = outcomes.filter((outcome) => outcome.status === 'rejected');
+  if (status === 403) {
+    const reasons = [...new Set(rejected.flatMap(({ details }) => details))];
+    return problem('forbidden', `Authorization failed: ${rejected[0]?.summary ?? ''}`, {
+      namespaces: reasons.slice(0, maxListed),
+    });
+  }
   const problems = rejected.flatMap(({ details }, i) =>
     outcomes.length === 1 ? details : details.map((detail) => `alerts[${i}]: ${detail}`),
   );

@@ -1,7 +1,8 @@
 import { normalizeIp } from '@nestjs/throttler';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from '../caller';
 import { ProblemError } from '../http/problem';
-import { scopeOf, type Caller } from '../http/request-scope';
+import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import type { TokenBuckets } from '../rate-limit/token-buckets';

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
+import type { Caller } from '../caller';
 import type { Clock } from '../clock';
-import { beforeDeadline } from '../deadline';
+import { beforeDeadline, deadlineIn } from '../deadline';
 import { ProblemError } from '../http/problem';
-import type { Caller } from '../http/request-scope';
 import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
@@ -28,9 +28,7 @@ const maxTokenLength = 16 * 1024;
 const maxCached = 10_000;
 /** Reviews that wait for one in flight to end; beyond it we are overloaded. */
 const maxWaiting = 256;
-/** One review; it is tried twice. */
-const reviewTimeoutMs = 2_000;
-/** Both tries and the wait for a place among those in flight, inside the five seconds of a request. */
+/** A review, its repetitions and the wait for a place among those in flight, inside the five seconds of a request. */
 const answerTimeoutMs = 4_500;
 const bearer = /^Bearer +([\x21-\x7e]+) *$/i;
 
@@ -125,7 +123,13 @@ export class Authenticator {
       return this.remember(key, `the token is not meant for ${this.options.audiences.join(' or ')}`);
     }
     address.giveBack();
-    const caller: Caller = { username: answer.username };
+    const { username, uid, groups, extra } = answer;
+    const caller: Caller = {
+      username,
+      ...(uid ? { uid } : {}),
+      ...(groups ? { groups } : {}),
+      ...(extra ? { extra } : {}),
+    };
     this.proven.set(key, true);
     this.accepted.set(key, caller, { ttl: this.lifeOf(token) });
     this.metrics.authentication.inc({ result: 'accepted' });
@@ -134,16 +138,12 @@ export class Authenticator {
 
   private async ask(token: string): Promise<TokenReview> {
     if (this.limit.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
-    const due = AbortSignal.timeout(answerTimeoutMs);
-    const review = () => {
-      const signal = AbortSignal.any([due, AbortSignal.timeout(reviewTimeoutMs)]);
-      return this.reviews.review(token, this.options.audiences, signal);
-    };
+    const due = deadlineIn(answerTimeoutMs);
     const answer = this.limit(() => {
-      due.throwIfAborted();
-      return review().catch(review);
+      due.signal.throwIfAborted();
+      return this.reviews.review(token, this.options.audiences, due.signal);
     });
-    return beforeDeadline(answer, due);
+    return beforeDeadline(answer, due.signal).finally(() => due.clear());
   }
 
   private remember(key: string, reason: string): never {

@@ -77,8 +77,14 @@ export class AuthConfig {
   @Duration('0s', '10s', 'A refused token is not reviewed again for this long.')
   failureCacheTtl = 10_000;
 
-  @Integer(1, 256, 'Most token reviews that are under way at once; further ones wait.')
+  @Integer(1, 256, 'Most token reviews, and most access reviews, that are under way at once; further ones wait.')
   maxReviewsInFlight = 16;
+
+  @Duration('1s', '1h', 'A caller that may send signals for a namespace is not asked about again for this long.')
+  allowedCacheTtl = 300_000;
+
+  @Duration('1s', '5m', 'A caller that may not is not asked about again for this long.')
+  deniedCacheTtl = 30_000;
 }
 
 export class KubernetesConfig {
@@ -90,6 +96,16 @@ export class KubernetesConfig {
 
   @Integer(1, 1_024, 'Connections to the API server that all calls share.')
   connections = 32;
+
+  @Duration('100ms', '4s', 'Deadline of one attempt of a call; what can succeed on repetition is repeated.')
+  callTimeout = 2_000;
+
+  @Integer(
+    1,
+    1_024,
+    'Creates and status patches that are under way at once; further ones wait, and when 2000 wait, signals are answered 503.',
+  )
+  maxWritesInFlight = 24;
 }
 
 export class CrdConfig {

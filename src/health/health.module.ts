@@ -2,8 +2,10 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { GatewayConfig } from '../config/gateway-config';
 import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
+import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import { Namespaces } from '../kubernetes/namespaces';
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
+import { SelfCheck } from '../kubernetes/self-check';
 import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
 import { healthController } from './health.controller';
@@ -19,11 +21,21 @@ export class HealthModule {
       providers: [
         {
           provide: Readiness,
-          inject: [RemediationRequestIndex, Namespaces, EnvironmentOverrides, SIGNAL_STATE, GatewayConfig],
+          inject: [
+            RemediationRequestIndex,
+            Namespaces,
+            EnvironmentOverrides,
+            SelfCheck,
+            KubernetesApi,
+            SIGNAL_STATE,
+            GatewayConfig,
+          ],
           useFactory: (
             index: RemediationRequestIndex,
             namespaces: Namespaces,
             overrides: EnvironmentOverrides,
+            selfCheck: SelfCheck,
+            api: KubernetesApi,
             { connection }: OpenSignalState,
             { redis }: GatewayConfig,
           ) =>
@@ -33,6 +45,7 @@ export class HealthModule {
                 namespaces: namespaces.cache,
                 environment_overrides: overrides.cache,
               },
+              { selfCheck, api },
               connection && { connection, onFailure: redis.onFailure },
             ),
         },

@@ -1,3 +1,5 @@
+import type { KubernetesApi } from '../kubernetes/kubernetes-api';
+import type { SelfCheck } from '../kubernetes/self-check';
 import type { WatchCache } from '../kubernetes/watch-cache';
 import type { RedisStatus } from '../state/redis/redis-connection';
 
@@ -13,12 +15,19 @@ export interface RedisDependency {
   readonly onFailure: 'degrade' | 'reject';
 }
 
+/** What the self-check found, and whether calls go through. */
+export interface ClusterStanding {
+  readonly selfCheck: Pick<SelfCheck, 'findings'>;
+  readonly api: Pick<KubernetesApi, 'circuit'>;
+}
+
 /** Whether the gateway can take signals, with a line for each thing that it needs for that. */
 export class Readiness {
   private draining = false;
 
   constructor(
     private readonly watches: Readonly<Record<string, Pick<WatchCache<unknown>, 'synced' | 'failing'>>>,
+    private readonly cluster: ClusterStanding,
     /** Absent when the state is in this process. */
     private readonly redis?: RedisDependency,
   ) {}
@@ -42,12 +51,20 @@ export class Readiness {
 
   /** Without the first lists the gateway cannot tell new from known, or one environment from another. */
   private kubernetes(): DependencyState {
+    const {
+      selfCheck: { findings },
+      api: { circuit },
+    } = this.cluster;
+    const problems = (findings ?? []).map(({ problem }) => problem).join('; ');
+    if (findings?.some(({ essential }) => essential)) return { state: 'down', reason: problems };
     const missing = this.watchesThat(({ synced }) => !synced);
     if (missing.length > 0) return { state: 'down', reason: `not listed yet: ${missing.join(', ')}` };
+    if (findings === undefined) return { state: 'down', reason: 'self-check not done yet' };
+    if (circuit !== 'closed')
+      return { state: 'degraded', reason: 'the API server does not answer: calls are suspended' };
     const interrupted = this.watchesThat(({ failing }) => failing);
-    return interrupted.length > 0
-      ? { state: 'degraded', reason: `watch interrupted: ${interrupted.join(', ')}` }
-      : { state: 'up' };
+    if (interrupted.length > 0) return { state: 'degraded', reason: `watch interrupted: ${interrupted.join(', ')}` };
+    return problems === '' ? { state: 'up' } : { state: 'degraded', reason: problems };
   }
 
   private watchesThat(predicate: (watch: Pick<WatchCache<unknown>, 'synced' | 'failing'>) => boolean): string[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { NotFoundException } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
@@ -20,9 +21,7 @@ export function followRequests(
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), deadlineMs).unref();
-    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline, timer };
+    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline: deadlineIn(deadlineMs) };
     bindScope(request, scope);
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
@@ -37,7 +36,7 @@ export function followRequests(
   fastify.addHook('onResponse', (request, reply, done) => {
     const scope = scopeOf(request);
     // A sender that hung up does not stop the work for its signals; the deadline still does.
-    if (reply.raw.writableFinished) clearTimeout(scope.timer);
+    if (reply.raw.writableFinished) scope.deadline.clear();
     const route = routeOf(request);
     const { method } = request;
     const status = String(reply.statusCode);

@@ -1,10 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyRequest } from 'fastify';
-
-/** Who sent a request, as TokenReview says. */
-export interface Caller {
-  readonly username: string;
-}
+import type { Caller } from '../caller';
+import type { Deadline } from '../deadline';
 
 /** What is known of the request that is being served. Its log fields stand in every line that is written on its behalf. */
 export interface RequestScope {
@@ -12,9 +9,7 @@ export interface RequestScope {
   readonly clientIp: string;
   readonly startedAt: number;
   /** Aborts when the answer is due. */
-  readonly deadline: AbortController;
-  /** Of the deadline. */
-  readonly timer: NodeJS.Timeout;
+  readonly deadline: Deadline;
   caller?: Caller;
   /** Outcomes counted for the one line at the end. */
   counts?: Readonly<Record<string, number>>;

@@ -1,6 +1,6 @@
 import { FakeClock } from '../../test/support/fake-clock';
 import { toKnownRequest } from './known-request';
-import type { RemediationRequest, RemediationRequestStatus } from './remediation-request';
+import type { RemediationRequest, RemediationRequestStatus, SignalStatus } from './remediation-request';
 
 const now = new FakeClock().now();
 const fingerprint = 'a'.repeat(64);
@@ -27,6 +27,9 @@ const condition = (type: string, status: string) => ({
   lastTransitionTime: noon as unknown as Date,
 });
 
+/** Of a request that says nothing of it. */
+const untold = { resourceVersion: '', severity: 'warning', resolved: false, firingAlerts: new Map() };
+
 describe('toKnownRequest', () => {
   it('knows a live request by its place, incident and generation', () => {
     expect(toKnownRequest(found(), now)).toEqual({
@@ -35,6 +38,7 @@ describe('toKnownRequest', () => {
       fingerprint,
       generation: 3,
       createdAt: Date.parse(created),
+      ...untold,
     });
   });
 
@@ -46,7 +50,37 @@ describe('toKnownRequest', () => {
       fingerprint: '',
       generation: 1,
       createdAt: now,
+      ...untold,
     });
+  });
+
+  it('knows how its signal stands', () => {
+    const signal = {
+      state: 'Resolved',
+      severity: 'critical',
+      firingAlerts: [{ fingerprint: 'b', startsAt: noon }],
+      recurredAt: noon,
+    } as const;
+    expect(toKnownRequest(found({ signal }), now)).toMatchObject({
+      resolved: true,
+      severity: 'critical',
+      firingAlerts: new Map([['b', Date.parse(noon)]]),
+      recurredAt: Date.parse(noon),
+    });
+  });
+
+  it('takes what fired when it was created for what fires, until its status says more', () => {
+    const request = { ...found(), spec: { fingerprint, firingAlerts: [{ fingerprint: 'a', startsAt: created }] } };
+    expect(toKnownRequest(request, now).firingAlerts).toEqual(new Map([['a', Date.parse(created)]]));
+    const resolved = { ...request, status: { signal: { state: 'Resolved', firingAlerts: [] } } } as const;
+    expect(toKnownRequest(resolved, now).firingAlerts.size).toBe(0);
+  });
+
+  it('holds no more of a status that somebody else filled than there is room for', () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => ({ fingerprint: `${i}`, startsAt: created }));
+    expect(toKnownRequest(found({ signal: { firingAlerts: many } }), now).firingAlerts.size).toBe(64);
+    const nonsense = { severity: 'loud', firingAlerts: 'all' } as unknown as SignalStatus;
+    expect(toKnownRequest(found({ signal: nonsense }), now)).toMatchObject(untold);
   });
 
   it.each(['Completed', 'Failed', 'TimedOut', 'Skipped', 'Cancelled'])(

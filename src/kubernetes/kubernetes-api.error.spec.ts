@@ -63,7 +63,7 @@ describe('toKubernetesApiError', () => {
         reason: 'InternalError',
         message: 'Internal error occurred: failed calling webhook "v.example.com"',
       },
-      'unavailable',
+      'webhook-unavailable',
     ],
   ])('recognises %s', (_, answer, failure) => {
     expect(read(answer)).toBe(failure);

@@ -23,21 +23,34 @@ export type KubernetesFailure =
   | 'expired'
   /** An admission webhook or policy refused the object. */
   | 'denied'
+  /** An admission webhook could not be asked. */
+  | 'webhook-unavailable'
   /** 422, 400, 413: the API server will never take this object. */
   | 'invalid';
 
 /** A call that the API server refused or did not answer. The message is for our log; it never leaves in a body. */
 export class KubernetesApiError extends Error {
   override readonly name = 'KubernetesApiError';
+  /** How long the server asks to stay away. Milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** The caller gave up before the server had had its time. */
+  readonly abandoned: boolean;
 
   constructor(
     readonly failure: KubernetesFailure,
     message: string,
     readonly statusCode?: number,
-    options?: ErrorOptions,
+    { retryAfterMs, abandoned = false, ...options }: KubernetesApiErrorOptions = {},
   ) {
     super(message, options);
+    this.retryAfterMs = retryAfterMs;
+    this.abandoned = abandoned;
   }
+}
+
+export interface KubernetesApiErrorOptions extends ErrorOptions {
+  readonly retryAfterMs?: number | undefined;
+  readonly abandoned?: boolean;
 }
 
 export function isFailure(error: unknown, failure: KubernetesFailure): error is KubernetesApiError {
@@ -47,11 +60,20 @@ export function isFailure(error: unknown, failure: KubernetesFailure): error is 
 /** Admission answers with whatever code its author chose; only its words say that it was admission. */
 const deniedByAdmission = /admission webhook ".*" denied the request|ValidatingAdmissionPolicy .* denied request/;
 
-/** Reads an error answer. `Status.reason` and `Status.details` decide; the text only where the server gives nothing else. */
-export function toKubernetesApiError(statusCode: number, body: string): KubernetesApiError {
+/** A webhook that is down, with `failurePolicy: Fail`: the API server itself is well. */
+const webhookDown = /failed calling webhook/;
+
+/**
+ * Reads an error answer. `Status.reason` and `Status.details` decide; the text only where the server gives nothing else.
+ * @param retryAfter the header of that name, in seconds
+ */
+export function toKubernetesApiError(statusCode: number, body: string, retryAfter?: unknown): KubernetesApiError {
   const status = parseStatus(body);
   const message = status?.message ?? `the API server answered ${statusCode}`;
-  return new KubernetesApiError(classify(statusCode, status, message), message, statusCode);
+  const seconds = Number(retryAfter ?? status?.details?.retryAfterSeconds);
+  return new KubernetesApiError(classify(statusCode, status, message), message, statusCode, {
+    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
+  });
 }
 
 function parseStatus(body: string): V1Status | undefined {
@@ -86,7 +108,7 @@ function classify(code: number, status: V1Status | undefined, message: string): 
     case 429:
       return 'overloaded';
     default:
-      return 'unavailable';
+      return webhookDown.test(message) ? 'webhook-unavailable' : 'unavailable';
   }
 }
 

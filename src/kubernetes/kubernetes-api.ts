@@ -2,7 +2,9 @@ import type { RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
-import { KubernetesApiError, toKubernetesApiError } from './kubernetes-api.error';
+import type { LogSink } from '../logging/log-sink';
+import { CallResilience, type CircuitName } from './call-resilience';
+import { isFailure, KubernetesApiError, toKubernetesApiError, type KubernetesFailure } from './kubernetes-api.error';
 
 export interface KubernetesApiOptions {
   /** Path of a kubeconfig; empty: found as every Kubernetes program finds it (KUBECONFIG, ~/.kube/config, in-cluster). */
@@ -13,19 +15,28 @@ export interface KubernetesApiOptions {
   readonly server?: string;
   /** How many connections calls share; watches have their own. */
   readonly connections: number;
+  /** How long one attempt of a call may take. Milliseconds. */
+  readonly callTimeoutMs: number;
 }
 
 export interface CallOptions {
   readonly body?: unknown;
   readonly contentType?: string;
+  /** When its caller must have an answer: it ends then, and is not repeated beyond it. */
   readonly signal?: AbortSignal | undefined;
+  /** In place of the common one, for calls that take long. Milliseconds. */
+  readonly timeoutMs?: number;
+  /** Whether it is repeated here when that can help; else its caller does so at its own pace. Default: true. */
+  readonly repeat?: boolean;
 }
 
-/** A call that has no deadline of its own ends here. */
-const callTimeoutMs = 5_000;
+/** A caller that gives up after less says nothing about the server. */
+const fairTimeMs = 1_000;
 /** Tokens of a kubeconfig or a pod's volume are read again this often; the kubelet renews them long before they expire. */
 const credentialsMaxAgeMs = 30_000;
 const watchConnections = 8;
+/** What concerns every call of its kind until somebody puts it right. */
+const systemic: ReadonlySet<KubernetesFailure> = new Set(['unauthenticated', 'forbidden', 'crd-unusable']);
 
 /**
  * The way to the API server: HTTP connections that are kept and shared, and errors that say what they mean.
@@ -37,14 +48,18 @@ export class KubernetesApi {
   private readonly calls: Pool;
   private readonly watches: Pool;
   private readonly pathPrefix: string;
+  private readonly resilience: CallResilience;
   private headers: Record<string, string> = {};
   private headersReadAt = Number.NEGATIVE_INFINITY;
 
   private constructor(
-    private readonly config: KubeConfig,
+    private readonly options: KubernetesApiOptions,
+    private config: KubeConfig,
     tls: RequestOptions,
-    connections: number,
+    log: LogSink,
   ) {
+    const { connections, callTimeoutMs } = options;
+    this.resilience = new CallResilience(log);
     const server = new URL(config.getCurrentCluster()?.server ?? '');
     const { ca, cert, key, servername, rejectUnauthorized } = tls;
     const connect = Object.fromEntries(
@@ -54,8 +69,9 @@ export class KubernetesApi {
     this.calls = new Pool(server.origin, {
       connections,
       connect,
-      headersTimeout: callTimeoutMs,
-      bodyTimeout: callTimeoutMs,
+      // Each attempt has a timeout of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
     this.watches = new Pool(server.origin, {
       connections: watchConnections,
@@ -65,11 +81,19 @@ export class KubernetesApi {
     });
   }
 
-  static async connect(options: KubernetesApiOptions): Promise<KubernetesApi> {
+  static async connect(options: KubernetesApiOptions, log: LogSink): Promise<KubernetesApi> {
     const config = loadKubeConfig(options);
     const tls: RequestOptions = {};
     await config.applyToHTTPSOptions(tls);
-    return new KubernetesApi(config, tls, options.connections);
+    return new KubernetesApi(options, config, tls, log);
+  }
+
+  /** Called when the server refuses what only an operator can put right. Set by who finds out what that is. */
+  onRefusal: (error: KubernetesApiError) => void = () => undefined;
+
+  /** Whether calls go to the server, or fail at once because it does not answer. */
+  get circuit(): CircuitName {
+    return this.resilience.circuit;
   }
 
   /** The namespace that the kubeconfig or the pod itself is in, if it says so. */
@@ -82,12 +106,34 @@ export class KubernetesApi {
   }
 
   /**
-   * Calls the API server and answers the parsed body.
+   * Calls the API server and answers the parsed body. Repeats the call where that helps.
    * @throws KubernetesApiError for every answer that is not 2xx, and when there is none
    */
   async call<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions = {}): Promise<T> {
     try {
-      const { statusCode, body } = await this.calls.request({
+      return await this.resilience.execute(() => this.authenticated<T>(method, path, options), options);
+    } catch (error) {
+      if (error instanceof KubernetesApiError && systemic.has(error.failure)) this.onRefusal(error);
+      throw error;
+    }
+  }
+
+  /** One attempt; two when our credentials are not accepted, for they may just have been renewed. */
+  private async authenticated<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
+    try {
+      return await this.attempt<T>(method, path, options);
+    } catch (error) {
+      if (!isFailure(error, 'unauthenticated')) throw error;
+      this.renewCredentials();
+      return this.attempt<T>(method, path, options);
+    }
+  }
+
+  private async attempt<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
+    const timeout = AbortSignal.timeout(options.timeoutMs ?? this.options.callTimeoutMs);
+    const startedAt = performance.now();
+    try {
+      const { statusCode, headers, body } = await this.calls.request({
         method,
         path: this.pathPrefix + path,
         headers: {
@@ -96,13 +142,14 @@ export class KubernetesApi {
           ...(await this.credentials()),
         },
         body: options.body === undefined ? null : JSON.stringify(options.body),
-        signal: options.signal ?? null,
+        signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
       });
       const text = await body.text();
-      if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text);
+      if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return JSON.parse(text) as T;
     } catch (error) {
-      throw unavailable(error);
+      const abandoned = options.signal?.aborted === true && performance.now() - startedAt < fairTimeMs;
+      throw unavailable(error, abandoned);
     }
   }
 
@@ -118,12 +165,19 @@ export class KubernetesApi {
       if (statusCode !== 200) throw toKubernetesApiError(statusCode, await body.text());
       return body;
     } catch (error) {
+      if (isFailure(error, 'unauthenticated')) this.renewCredentials();
       throw unavailable(error);
     }
   }
 
   async close(): Promise<void> {
     await Promise.all([this.calls.close(), this.watches.destroy()]);
+  }
+
+  /** The library keeps what it read for a minute: only a configuration that is read anew asks again. */
+  private renewCredentials(): void {
+    this.config = loadKubeConfig(this.options);
+    this.headersReadAt = Number.NEGATIVE_INFINITY;
   }
 
   private async credentials(): Promise<Record<string, string>> {
@@ -171,8 +225,11 @@ function basicAuth(auth: string | null | undefined): Record<string, string> {
   return auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
 }
 
-function unavailable(error: unknown): KubernetesApiError {
+function unavailable(error: unknown, abandoned = false): KubernetesApiError {
   if (error instanceof KubernetesApiError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new KubernetesApiError('unavailable', `no answer from the API server: ${reason}`, undefined, { cause: error });
+  return new KubernetesApiError('unavailable', `no answer from the API server: ${reason}`, undefined, {
+    cause: error,
+    abandoned,
+  });
 }

@@ -2,12 +2,21 @@ import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown 
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
 import { LOG, type LogSink } from '../logging/log-sink';
+import { AccessReviewClient } from './access-review.client';
 import { EnvironmentOverrides } from './environment-overrides';
 import { KubernetesApi } from './kubernetes-api';
 import { Namespaces } from './namespaces';
+import { neededPermissions } from './permissions';
 import { RemediationRequestClient } from './remediation-request.client';
 import { RemediationRequestIndex } from './remediation-request.index';
+import { SelfCheck } from './self-check';
 import { TokenReviewClient } from './token-review.client';
+
+/** The namespace that takes requests whose own is not there. */
+export const FALLBACK_NAMESPACE = Symbol('fallback namespace');
+
+/** The namespace that the gateway is installed in, unless it can tell better. */
+const installedNamespace = 'kubernaut-system';
 
 /** The way to the API server, what is watched there, and the calls that are made. */
 @Global()
@@ -20,14 +29,26 @@ export class KubernetesModule implements OnApplicationShutdown {
       providers: [
         {
           provide: KubernetesApi,
-          inject: [GatewayConfig],
-          useFactory: ({ kubernetes: { kubeconfig, context, connections } }: GatewayConfig) =>
-            KubernetesApi.connect({ kubeconfig, context, connections, ...(server === undefined ? {} : { server }) }),
+          inject: [GatewayConfig, LOG],
+          useFactory: (
+            { kubernetes: { kubeconfig, context, connections, callTimeout } }: GatewayConfig,
+            log: LogSink,
+          ) =>
+            KubernetesApi.connect(
+              { kubeconfig, context, connections, callTimeoutMs: callTimeout, ...(server ? { server } : {}) },
+              log,
+            ),
         },
         {
           provide: RemediationRequestClient,
+          inject: [KubernetesApi, GatewayConfig],
+          useFactory: (api: KubernetesApi, { kubernetes }: GatewayConfig) =>
+            new RemediationRequestClient(api, kubernetes.maxWritesInFlight),
+        },
+        {
+          provide: AccessReviewClient,
           inject: [KubernetesApi],
-          useFactory: (api: KubernetesApi) => new RemediationRequestClient(api),
+          useFactory: (api: KubernetesApi) => new AccessReviewClient(api),
         },
         {
           provide: TokenReviewClient,
@@ -39,6 +60,29 @@ export class KubernetesModule implements OnApplicationShutdown {
           inject: [KubernetesApi, RemediationRequestClient, CLOCK, LOG],
           useFactory: (api: KubernetesApi, client: RemediationRequestClient, clock: Clock, log: LogSink) =>
             new RemediationRequestIndex(api, client, clock, log),
+        },
+        {
+          provide: FALLBACK_NAMESPACE,
+          inject: [GatewayConfig, KubernetesApi],
+          useFactory: ({ crd }: GatewayConfig, api: KubernetesApi) =>
+            crd.fallbackNamespace || api.ownNamespace || installedNamespace,
+        },
+        {
+          provide: SelfCheck,
+          inject: [KubernetesApi, AccessReviewClient, RemediationRequestClient, GatewayConfig, FALLBACK_NAMESPACE, LOG],
+          useFactory: (
+            api: KubernetesApi,
+            reviews: AccessReviewClient,
+            client: RemediationRequestClient,
+            { environment }: GatewayConfig,
+            namespace: string,
+            log: LogSink,
+          ) => {
+            const overrides = { namespace: environment.configmapNamespace, name: environment.configmapName };
+            const check = new SelfCheck(reviews, client, { permissions: neededPermissions(overrides), namespace }, log);
+            api.onRefusal = () => check.suspect();
+            return check;
+          },
         },
         {
           provide: Namespaces,
@@ -60,9 +104,12 @@ export class KubernetesModule implements OnApplicationShutdown {
         KubernetesApi,
         RemediationRequestClient,
         TokenReviewClient,
+        AccessReviewClient,
         RemediationRequestIndex,
         Namespaces,
         EnvironmentOverrides,
+        SelfCheck,
+        FALLBACK_NAMESPACE,
       ],
     };
   }
@@ -72,12 +119,14 @@ export class KubernetesModule implements OnApplicationShutdown {
     @Inject(RemediationRequestIndex) private readonly index: RemediationRequestIndex,
     @Inject(Namespaces) private readonly namespaces: Namespaces,
     @Inject(EnvironmentOverrides) private readonly overrides: EnvironmentOverrides,
+    @Inject(SelfCheck) private readonly selfCheck: SelfCheck,
   ) {
     for (const { cache } of this.watches) cache.start();
+    selfCheck.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.watches.map(({ cache }) => cache.stop()));
+    await Promise.all([this.selfCheck.stop(), ...this.watches.map(({ cache }) => cache.stop())]);
     await this.api.close();
   }
 

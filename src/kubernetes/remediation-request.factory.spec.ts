@@ -46,7 +46,8 @@ describe('buildRemediationRequest', () => {
       payload: { labels: { alertname: 'HighMemoryUsage' } },
     });
     const digits = signal.fingerprint.slice(0, 6);
-    expect(buildRemediationRequest(signal, classification, place)).toEqual({
+    const firingAlerts = [{ fingerprint: '8a9b0c1d2e3f4a5b', startsAt: '2025-10-04T10:00:00Z' }];
+    expect(buildRemediationRequest(signal, classification, place, firingAlerts, 'a-claim')).toEqual({
       apiVersion: 'remediation.kubernaut.io/v1',
       kind: 'RemediationRequest',
       metadata: {
@@ -60,6 +61,7 @@ describe('buildRemediationRequest', () => {
           'kubernaut.io/source': 'prometheus',
           'app.kubernetes.io/managed-by': 'kubernaut-gateway',
         },
+        annotations: { 'kubernaut.io/claim': 'a-claim' },
       },
       spec: {
         alertName: 'HighMemoryUsage',
@@ -79,6 +81,7 @@ describe('buildRemediationRequest', () => {
         firingTime: '2025-10-04T10:00:00Z',
         receivedTime: '2025-10-04T10:00:05.250Z',
         generation: 1,
+        firingAlerts,
         labels: { alertname: 'HighMemoryUsage', team: 'payments' },
         annotations: { description: 'Pod using 95% memory' },
         environmentSource: 'namespace_label',

@@ -2,7 +2,13 @@ import { hash } from 'node:crypto';
 import type { Signal } from '../signal/signal';
 import { formatTimestamp } from '../signal/timestamp';
 import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
-import { remediationRequests, requestLabels, type RemediationRequest } from './remediation-request';
+import {
+  claimAnnotation,
+  remediationRequests,
+  requestLabels,
+  type FiringAlert,
+  type RemediationRequest,
+} from './remediation-request';
 
 /** What the stages decided about a signal. */
 export interface Classification {
@@ -20,11 +26,25 @@ const maxNameLength = 253;
 /** Bytes of the payload's JSON text; escaped once more it can double. */
 const maxPayloadBytes = 64 * 1024;
 
-/** Builds the request for a signal. `generation` counts the episodes of its incident, from 1. */
+/** Where a request is created, and under which name. */
+export interface RequestPlace {
+  readonly namespace: string;
+  /** Counts the episodes of the incident, from 1. */
+  readonly generation: number;
+  readonly digits?: 6 | 12;
+}
+
+/**
+ * Builds the request for a signal.
+ * @param firingAlerts the sender's alerts that are this incident now
+ * @param claim whose claim it is created for, so that a create whose answer was lost can be told from another's
+ */
 export function buildRemediationRequest(
   signal: Signal,
   classification: Classification,
-  place: { readonly namespace: string; readonly generation: number; readonly digits?: 6 | 12 },
+  place: RequestPlace,
+  firingAlerts: readonly FiringAlert[] = [],
+  claim?: string,
 ): RemediationRequest {
   const { resource, links } = signal;
   const payload = JSON.stringify(signal.payload);
@@ -42,6 +62,7 @@ export function buildRemediationRequest(
         [requestLabels.source]: signal.source,
         [requestLabels.managedBy]: 'kubernaut-gateway',
       },
+      ...(claim === undefined ? {} : { annotations: { [claimAnnotation]: claim } }),
     },
     spec: {
       alertName: cut(signal.name, maxValueBytes),
@@ -66,6 +87,7 @@ export function buildRemediationRequest(
       firingTime: formatTimestamp(signal.startsAt),
       receivedTime: formatTimestamp(signal.receivedAt),
       generation: place.generation,
+      firingAlerts,
       labels: within(labelBudget, signal.labels),
       annotations: within(annotationBudget, signal.annotations),
       environmentSource: classification.environmentSource,

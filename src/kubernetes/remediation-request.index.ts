@@ -28,6 +28,8 @@ export class RemediationRequestIndex {
     this.cache.onChange = (entry, previous) => {
       if (previous !== undefined) this.remove(previous);
       if (entry !== undefined) this.add(entry);
+      const changed = entry ?? previous;
+      if (changed !== undefined) this.onRequest(changed, entry === undefined);
     };
   }
 
@@ -41,6 +43,18 @@ export class RemediationRequestIndex {
   /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */
   get({ namespace, name }: RequestRef): KnownRequest | undefined {
     return this.cache.trusted ? this.cache.get(namespace, name) : undefined;
+  }
+
+  /** Takes an answer of the API server at once, before the watch shows it. */
+  observe(request: RemediationRequest): KnownRequest {
+    return this.cache.observe(request);
+  }
+
+  /** Called for every request that is new or has changed, and with its place when it is gone. Set by who follows them. */
+  onRequest: (request: KnownRequest, isGone: boolean) => void = () => undefined;
+
+  values(): IterableIterator<KnownRequest> {
+    return this.cache.values();
   }
 
   private add(entry: KnownRequest): void {

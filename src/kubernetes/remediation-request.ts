@@ -17,6 +17,20 @@ export const requestLabels = {
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 
+/** The claim that a request was created for. */
+export const claimAnnotation = 'kubernaut.io/claim';
+
+/** One alert of a sender that still fires. Several may be one incident, e.g. those of two containers of a pod. */
+export interface FiringAlert {
+  /** The sender's own identity of it. */
+  readonly fingerprint: string;
+  /** Absent when the sender did not say. */
+  readonly startsAt?: string;
+}
+
+/** So many of an incident's alerts are remembered one by one. */
+export const maxFiringAlerts = 64;
+
 /** Written once by the gateway; the API server refuses every change. */
 export interface RemediationRequestSpec {
   readonly alertName: string;
@@ -41,6 +55,7 @@ export interface RemediationRequestSpec {
   readonly firingTime: string;
   readonly receivedTime: string;
   readonly generation: number;
+  readonly firingAlerts?: readonly FiringAlert[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly environmentSource: string;
@@ -59,6 +74,17 @@ export interface RemediationRequestStatus {
     readonly firstSeen?: string;
     readonly lastSeen?: string;
   };
+  readonly signal?: SignalStatus;
+}
+
+/** What became of the signal since the request was created. Absent members have not changed since. `null` removes one. */
+export interface SignalStatus {
+  readonly state?: 'Firing' | 'Resolved';
+  readonly severity?: string;
+  readonly resolvedAt?: string | null;
+  readonly firingAlerts?: readonly FiringAlert[];
+  /** When it fired again although the request was over: it becomes the next generation when the cooldown ends. */
+  readonly recurredAt?: string | null;
 }
 
 export interface RemediationRequest {

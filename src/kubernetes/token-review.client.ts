@@ -1,9 +1,9 @@
-import type { V1TokenReview } from '@kubernetes/client-node';
+import type { V1TokenReview, V1UserInfo } from '@kubernetes/client-node';
+import type { Caller } from '../caller';
 import type { KubernetesApi } from './kubernetes-api';
 
-export interface TokenReview {
+export interface TokenReview extends Partial<Caller> {
   readonly authenticated: boolean;
-  readonly username?: string;
   /** Which of the audiences that were asked for the token is meant for; a server that knows no audiences names none. */
   readonly audiences: readonly string[];
   /** Why the API server did not accept the token, or could not tell. For our log. */
@@ -26,9 +26,18 @@ export class TokenReviewClient {
     });
     return {
       authenticated: status?.authenticated === true,
-      ...(status?.user?.username ? { username: status.user.username } : {}),
+      ...callerOf(status?.user),
       audiences: status?.audiences ?? [],
       ...(status?.error ? { error: status.error } : {}),
     };
   }
+}
+
+function callerOf(user: V1UserInfo | undefined): Partial<Caller> {
+  return {
+    ...(user?.username ? { username: user.username } : {}),
+    ...(user?.uid ? { uid: user.uid } : {}),
+    ...(user?.groups ? { groups: user.groups } : {}),
+    ...(user?.extra ? { extra: user.extra } : {}),
+  };
 }

@@ -41,8 +41,11 @@ describe('WatchCache', () => {
   beforeEach(async () => {
     mockPauses.length = 0;
     server = await ProgrammedCollection.start();
-    api = await KubernetesApi.connect({ kubeconfig: '', context: '', server: server.url, connections: 2 });
     log = new RecordingLog();
+    api = await KubernetesApi.connect(
+      { kubeconfig: '', context: '', server: server.url, connections: 2, callTimeoutMs: 2_000 },
+      log,
+    );
     changes = [];
     cache = cacheOf();
   });
@@ -82,7 +85,7 @@ describe('WatchCache', () => {
     });
     cache.start();
     await until(() => cache.synced);
-    expect(server.queries('list')).toEqual([{ limit: '500' }, { limit: '500', continue: 'token/1' }]);
+    expect(server.queries('list')).toEqual([{ limit: '100' }, { limit: '100', continue: 'token/1' }]);
     expect(seenInBetween).toBe(0);
     expect([color('a'), color('b')]).toEqual(['red', 'blue']);
   });
@@ -94,7 +97,7 @@ describe('WatchCache', () => {
     cache.start();
     await until(() => server.queries('watch').length === 1);
     expect(server.asked).toEqual([
-      { verb: 'list', path: '/api/v1/namespaces', query: { fieldSelector: 'metadata.name=prod', limit: '500' } },
+      { verb: 'list', path: '/api/v1/namespaces', query: { fieldSelector: 'metadata.name=prod', limit: '100' } },
       {
         verb: 'watch',
         path: '/api/v1/namespaces',
@@ -317,7 +320,7 @@ describe('WatchCache', () => {
     });
 
     it('asks again in growing steps, at most every 10 seconds, each shortened by chance', async () => {
-      server.lists.push(...Array.from({ length: 9 }, () => status(500)), page('10', []));
+      server.lists.push(...Array.from({ length: 9 }, () => status(403)), page('10', []));
       cache.start();
       await until(() => cache.synced);
       const steps = [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000];

@@ -30,7 +30,9 @@ interface WatchEvent {
   readonly object: WatchedObject & { readonly code?: number };
 }
 
-const pageSize = 500;
+/** Objects may be 256 KiB each: a page of them is held in memory while it is read. */
+const pageSize = 100;
+const listTimeoutMs = 10_000;
 /** The server ends a watch after this long; a connection that is silent for longer than that is dead. */
 const watchSeconds = 290;
 const silenceMs = (watchSeconds + 30) * 1000;
@@ -50,6 +52,7 @@ const maxLineLength = 8 * 1024 * 1024;
  */
 export class WatchCache<Entry> {
   private entries = new Map<string, Entry>();
+  private versions = new Map<string, number>();
   private resourceVersion = '';
   private readonly stopping = new AbortController();
   private readonly firstSync = Promise.withResolvers<void>();
@@ -104,6 +107,18 @@ export class WatchCache<Entry> {
     await beforeDeadline(this.firstSync.promise, signal);
   }
 
+  /**
+   * Takes an object that a call of ours was answered with before the watch shows it; not when the watch is past that
+   * version, for then it has shown it, or even that it was deleted. Answers what is kept of it.
+   */
+  observe(object: WatchedObject): Entry {
+    const key = keyOfObject(object);
+    const entry = this.options.keep(object, this.entries.get(key));
+    const isAhead = this.resourceVersion !== '' && versionOf(object) > Number(this.resourceVersion);
+    if (isAhead && !this.isOlder(object, key)) this.put(key, entry, object);
+    return entry;
+  }
+
   private async run(): Promise<void> {
     while (!this.isStopped()) {
       try {
@@ -123,19 +138,25 @@ export class WatchCache<Entry> {
 
   private async list(): Promise<void> {
     const found = new Map<string, Entry>();
+    const versions = new Map<string, number>();
     let page: ListPage;
     let token: string | undefined;
     do {
       const query = { ...this.options.selectors, limit: String(pageSize), ...(token ? { continue: token } : {}) };
-      page = await this.options.api.call('GET', this.url(query), { signal: this.stopping.signal });
+      page = await this.options.api.call('GET', this.url(query), {
+        signal: this.stopping.signal,
+        timeoutMs: listTimeoutMs,
+      });
       for (const object of page.items) {
         const key = keyOfObject(object);
         found.set(key, this.options.keep(object, this.entries.get(key)));
+        versions.set(key, versionOf(object));
       }
       token = page.metadata.continue;
     } while (token);
     const previous = this.entries;
     this.entries = found;
+    this.versions = versions;
     for (const [key, entry] of found) this.onChange(entry, previous.get(key));
     for (const [key, entry] of previous) if (!found.has(key)) this.onChange(undefined, entry);
     this.resourceVersion = page.metadata.resourceVersion ?? '';
@@ -189,9 +210,14 @@ export class WatchCache<Entry> {
 
   private set(object: WatchedObject): void {
     const key = keyOfObject(object);
+    if (this.isOlder(object, key)) return;
+    this.put(key, this.options.keep(object, this.entries.get(key)), object);
+  }
+
+  private put(key: string, entry: Entry, object: WatchedObject): void {
     const previous = this.entries.get(key);
-    const entry = this.options.keep(object, previous);
     this.entries.set(key, entry);
+    this.versions.set(key, versionOf(object));
     this.onChange(entry, previous);
   }
 
@@ -199,7 +225,13 @@ export class WatchCache<Entry> {
     const key = keyOfObject(object);
     const previous = this.entries.get(key);
     this.entries.delete(key);
+    this.versions.delete(key);
     this.onChange(undefined, previous);
+  }
+
+  /** Whether a later version of it is known. Versions of one resource count up (KEP-5504). */
+  private isOlder(object: WatchedObject, key: string): boolean {
+    return versionOf(object) < (this.versions.get(key) ?? Number.NEGATIVE_INFINITY);
   }
 
   private isStopped(): boolean {
@@ -232,6 +264,11 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
+}
+
+/** NaN, which is older than nothing, when it is no number. */
+function versionOf({ metadata }: WatchedObject): number {
+  return Number(metadata?.resourceVersion ?? Number.NaN);
 }
 
 function keyOfObject({ metadata }: WatchedObject): string {

@@ -79,6 +79,11 @@ export class GatewayMetrics {
   ]);
 
   readonly authentication = counter('gateway_authentication_total', 'Authentications, by result.', ['result']);
+  readonly authorization = counter(
+    'gateway_authorization_total',
+    'Target namespaces of webhooks that a caller was, or was not, allowed to send signals for.',
+    ['result'],
+  );
   readonly rateLimited = counter('gateway_rate_limited_total', 'Requests refused by a rate limit, by kind.', ['kind']);
 
   readonly redisConnection = gauge('gateway_redis_connection_status', '1 while Redis is connected, 0 while it is not.');
@@ -91,6 +96,11 @@ export class GatewayMetrics {
     'gateway_watch_silence_seconds',
     'Time since the API server was last heard of, by watch.',
     'watch',
+  );
+  readonly circuitBreaker = gaugeReadAtScrape(
+    'gateway_circuit_breaker_state',
+    '0 while calls go through (closed), 1 while they fail at once (open), 2 while one is tried (half-open).',
+    'dependency',
   );
   readonly buildInfo = gauge('gateway_build_info', 'Always 1; the labels say what runs.', ['version', 'node']);
 
@@ -113,6 +123,11 @@ export class GatewayMetrics {
   /** Says how to read a watch's silence, in seconds, whenever metrics are scraped. */
   timeSilence(seconds: Readonly<Record<string, () => number>>): void {
     readers.set('gateway_watch_silence_seconds', seconds);
+  }
+
+  /** Says how to read the state of each circuit breaker whenever metrics are scraped. */
+  showCircuits(states: Readonly<Record<string, () => number>>): void {
+    readers.set('gateway_circuit_breaker_state', states);
   }
 
   /** Starts a timer for a stage; call what it answers when the stage ends. */

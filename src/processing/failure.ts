@@ -1,3 +1,4 @@
+import { AuthorizationUnavailableError } from '../auth/authorizer';
 import { DeadlineExceededError } from '../deadline';
 import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import type { Signal } from '../signal/signal';
@@ -14,6 +15,7 @@ const failures: Record<Exclude<KubernetesFailure, 'denied' | 'invalid'>, Failure
   conflict: 'kubernetes_conflict',
   'quota-exceeded': 'quota_exceeded',
   'crd-unusable': 'crd_unusable',
+  'webhook-unavailable': 'admission_webhook_unavailable',
   // The stages deal with these themselves; one that gets here came in between two of their calls.
   'namespace-unusable': 'kubernetes_conflict',
   'not-found': 'kubernetes_conflict',
@@ -25,6 +27,7 @@ const failures: Record<Exclude<KubernetesFailure, 'denied' | 'invalid'>, Failure
 export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected {
   const cause = error instanceof Error ? error.message : String(error);
   if (error instanceof DeadlineExceededError) return failed(signal, 'deadline_exceeded', cause);
+  if (error instanceof AuthorizationUnavailableError) return failed(signal, 'authorization_unavailable', cause);
   if (error instanceof StateUnavailableError) return failed(signal, 'state_unavailable', cause);
   if (error instanceof FallbackNamespaceError) {
     return error.ofSignal

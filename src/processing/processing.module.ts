@@ -1,8 +1,11 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module';
+import { Authorizer } from '../auth/authorizer';
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
+import { deadlineIn } from '../deadline';
 import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
-import { KubernetesApi } from '../kubernetes/kubernetes-api';
+import { FALLBACK_NAMESPACE } from '../kubernetes/kubernetes.module';
 import { Namespaces } from '../kubernetes/namespaces';
 import { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
@@ -13,12 +16,14 @@ import { SIGNAL_STATE } from '../state/state.module';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
 import { PriorityEvaluator, type Priority } from './priority/priority-evaluator';
+import { Recurrences } from './recurrence/recurrences';
 import { RequestOpener } from './request-opener';
+import { RequestStatus } from './request-status/request-status';
 import { SignalJournal } from './signal-journal';
 import { SignalProcessor } from './signal-processor';
 
-/** The namespace that the gateway is installed in, unless it can tell better. */
-const installedNamespace = 'kubernaut-system';
+/** What a shutdown may take for counts that are not written yet. */
+const flushMs = 2_000;
 
 /** Milliseconds for which a request that is over still carries its incident. */
 function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
@@ -26,6 +31,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
 }
 
 @Module({
+  imports: [AuthModule],
   providers: [
     {
       provide: Deduplication,
@@ -52,19 +58,41 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
     },
     {
       provide: RequestOpener,
-      inject: [RemediationRequestClient, CLOCK, GatewayConfig, KubernetesApi],
+      inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK, GatewayConfig, FALLBACK_NAMESPACE],
       useFactory: (
         client: RemediationRequestClient,
+        index: RemediationRequestIndex,
         clock: Clock,
-        { deduplication, crd }: GatewayConfig,
-        api: KubernetesApi,
-      ) =>
-        new RequestOpener(
-          client,
-          clock,
-          cooldownOf(deduplication),
-          crd.fallbackNamespace || api.ownNamespace || installedNamespace,
-        ),
+        { deduplication }: GatewayConfig,
+        fallbackNamespace: string,
+      ) => new RequestOpener(client, index, clock, cooldownOf(deduplication), fallbackNamespace),
+    },
+    {
+      provide: RequestStatus,
+      inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK, LOG],
+      useFactory: (client: RemediationRequestClient, index: RemediationRequestIndex, clock: Clock, log: LogSink) =>
+        new RequestStatus(client, index, clock, log),
+    },
+    {
+      provide: Recurrences,
+      inject: [
+        RemediationRequestIndex,
+        RemediationRequestClient,
+        RequestStatus,
+        SignalProcessor,
+        CLOCK,
+        GatewayConfig,
+        LOG,
+      ],
+      useFactory: (
+        index: RemediationRequestIndex,
+        client: RemediationRequestClient,
+        status: RequestStatus,
+        processor: SignalProcessor,
+        clock: Clock,
+        { deduplication }: GatewayConfig,
+        log: LogSink,
+      ) => new Recurrences(index, client, status, processor, clock, cooldownOf(deduplication), log),
     },
     {
       provide: SignalJournal,
@@ -75,34 +103,55 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
     {
       provide: SignalProcessor,
       inject: [
+        Authorizer,
         Deduplication,
         EnvironmentClassifier,
         PriorityEvaluator,
         RequestOpener,
+        RequestStatus,
         SignalJournal,
         GatewayMetrics,
         GatewayConfig,
       ],
       useFactory: (
+        authorizer: Authorizer,
         deduplication: Deduplication,
         environment: EnvironmentClassifier,
         priority: PriorityEvaluator,
         requests: RequestOpener,
+        status: RequestStatus,
         journal: SignalJournal,
         metrics: GatewayMetrics,
         { signals }: GatewayConfig,
       ) =>
         new SignalProcessor(
+          authorizer,
           deduplication,
           environment,
           priority,
           requests,
+          status,
           journal,
           metrics,
           new Set(signals.heartbeatAlerts),
         ),
     },
   ],
-  exports: [SignalProcessor, Deduplication],
+  exports: [SignalProcessor, Deduplication, RequestStatus, Recurrences],
 })
-export class ProcessingModule {}
+export class ProcessingModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    @Inject(Recurrences) private readonly recurrences: Recurrences,
+    @Inject(RequestStatus) private readonly status: RequestStatus,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.recurrences.start();
+  }
+
+  /** Before the connections to the API server are closed. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.recurrences.stop();
+    await this.status.flush(deadlineIn(flushMs).signal);
+  }
+}

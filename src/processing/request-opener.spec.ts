@@ -1,7 +1,10 @@
 import { aSignal } from '../../test/support/a-signal';
 import { cooldownMs, fallbackNamespace, inTime } from '../../test/support/a-processor';
 import { FakeClock } from '../../test/support/fake-clock';
-import { FakeRemediationRequestClient } from '../../test/support/fake-remediation-requests';
+import {
+  FakeRemediationRequestClient,
+  FakeRemediationRequestIndex,
+} from '../../test/support/fake-remediation-requests';
 import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import type { Signal } from '../signal/signal';
 import { FallbackNamespaceError, RequestOpener } from './request-opener';
@@ -12,14 +15,21 @@ describe('RequestOpener', () => {
   let clock: FakeClock;
   let requests: FakeRemediationRequestClient;
   let opener: RequestOpener;
+  let claims = 0;
   const open = (signal: Signal = aSignal(), generation = 1, deadline = inTime) =>
-    opener.open(signal, classification, generation, deadline);
+    opener.open({ signal, firingAlerts: [], claim: `claim-${++claims}` }, classification, generation, deadline);
   const nameOf = (signal: Signal, rest = '') => `remediation-highmemoryusage-${signal.fingerprint.slice(0, 6)}${rest}`;
 
   beforeEach(() => {
     clock = new FakeClock();
     requests = new FakeRemediationRequestClient(clock);
-    opener = new RequestOpener(requests, clock, cooldownMs, fallbackNamespace);
+    opener = new RequestOpener(
+      requests,
+      new FakeRemediationRequestIndex(requests, clock),
+      clock,
+      cooldownMs,
+      fallbackNamespace,
+    );
   });
 
   it('creates the request in the namespace of its signal', async () => {

@@ -1,12 +1,23 @@
 import { isFailure, KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import { isDnsLabel } from '../kubernetes/kubernetes-names';
-import { toKnownRequest, type KnownRequest } from '../kubernetes/known-request';
+import type { KnownRequest } from '../kubernetes/known-request';
+import { claimAnnotation, type FiringAlert, type RemediationRequest } from '../kubernetes/remediation-request';
 import type { RemediationRequestClient } from '../kubernetes/remediation-request.client';
+import type { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { buildRemediationRequest, type Classification } from '../kubernetes/remediation-request.factory';
 import type { Clock } from '../clock';
 import type { Signal } from '../signal/signal';
 import { standingOf } from './deduplication/standing';
 import type { RequestRef } from '../state/signal-state';
+
+/** An incident that has no request. */
+export interface NewIncident {
+  readonly signal: Signal;
+  /** The sender's alerts that are this incident now. */
+  readonly firingAlerts: readonly FiringAlert[];
+  /** Unique among all replicas. */
+  readonly claim: string;
+}
 
 export type Opened =
   | { readonly kind: 'created'; readonly request: RequestRef; readonly generation: number }
@@ -33,33 +44,39 @@ const maxAttempts = 12;
 export class RequestOpener {
   constructor(
     private readonly client: RemediationRequestClient,
+    private readonly index: RemediationRequestIndex,
     private readonly clock: Clock,
     private readonly cooldownMs: number,
     private readonly fallbackNamespace: string,
   ) {}
 
+  /** The namespace that a signal is for: that which its sender must be allowed to send for. */
+  namespaceFor({ namespace }: Signal): string {
+    return isDnsLabel(namespace) ? namespace : this.fallbackNamespace;
+  }
+
   /**
    * Tries the signal's namespace, then the fallback. A name that is taken is read: by the same incident and still
    * counting, it carries the signal; by an earlier episode, the next generation follows; by another incident that shares
    * the first digits, more digits are used (contract, section 5).
-   * @throws KubernetesApiError, FallbackNamespaceError
+   * @throws KubernetesApiError, FallbackNamespaceError, DeadlineExceededError
    */
   async open(
-    signal: Signal,
+    { signal, firingAlerts, claim }: NewIncident,
     classification: Classification,
     generation: number,
     deadline: AbortSignal,
   ): Promise<Opened> {
     let place: { namespace: string; generation: number; digits: 6 | 12 } = {
-      namespace: isDnsLabel(signal.namespace) ? signal.namespace : this.fallbackNamespace,
+      namespace: this.namespaceFor(signal),
       generation,
       digits: 6,
     };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const request = buildRemediationRequest(signal, classification, place);
+      const request = buildRemediationRequest(signal, classification, place, firingAlerts, claim);
       const ref = { namespace: place.namespace, name: request.metadata.name ?? '' };
       try {
-        await this.client.create(request, deadline);
+        this.index.observe(await this.client.create(request, deadline));
         return { kind: 'created', request: ref, generation: place.generation };
       } catch (error) {
         if (isFailure(error, 'namespace-unusable')) {
@@ -70,8 +87,12 @@ export class RequestOpener {
           }
           place = { ...place, namespace: this.fallbackNamespace };
         } else if (isFailure(error, 'already-exists')) {
-          const existing = await this.read(ref, deadline);
-          if (existing === undefined) continue;
+          const found = await this.read(ref, deadline);
+          if (found === undefined) continue;
+          // Ours, from a create whose answer was lost.
+          if (found.metadata.annotations?.[claimAnnotation] === claim)
+            return { kind: 'created', request: ref, generation: place.generation };
+          const existing = this.index.observe(found);
           if (existing.fingerprint !== signal.fingerprint) place = { ...place, digits: 12 };
           else {
             const standing = standingOf([existing], this.clock.now(), this.cooldownMs);
@@ -85,9 +106,9 @@ export class RequestOpener {
   }
 
   /** `undefined` if it was deleted in between. */
-  private async read(ref: RequestRef, deadline: AbortSignal): Promise<KnownRequest | undefined> {
+  private async read(ref: RequestRef, deadline: AbortSignal): Promise<RemediationRequest | undefined> {
     try {
-      return toKnownRequest(await this.client.get(ref, deadline), this.clock.now());
+      return await this.client.get(ref, deadline);
     } catch (error) {
       if (isFailure(error, 'not-found')) return undefined;
       throw error;

@@ -15,8 +15,20 @@ export class SignalJournal {
   ) {}
 
   record(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
-    const { source } = signal;
     if (!(signal instanceof InvalidSignal)) this.received(signal);
+    this.count(signal, outcome);
+    this.write(signal, outcome);
+  }
+
+  /** Of a signal that was received before, and answered: it is not counted as received again. */
+  recordReopened(signal: Signal, outcome: SignalOutcome): void {
+    if (outcome.status === 'duplicate') return;
+    this.count(signal, outcome);
+    this.write(signal, outcome);
+  }
+
+  private count(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
+    const { source } = signal;
 
     switch (outcome.status) {
       case 'created': {
@@ -37,14 +49,14 @@ export class SignalJournal {
         break;
       case 'rejected':
         this.metrics.signalsRejected.inc({ source, reason: outcome.reason });
-        if (outcome.reason !== 'invalid') this.createFailed(outcome.reason, outcome.summary);
+        if (outcome.reason !== 'invalid' && outcome.reason !== 'forbidden')
+          this.createFailed(outcome.reason, outcome.summary);
         break;
       case 'failed':
         this.metrics.signalsFailed.inc({ source, reason: outcome.reason });
         this.createFailed(outcome.reason, outcome.cause);
         break;
     }
-    this.write(signal, outcome);
   }
 
   /** Never negative: the sender's clock may be ahead of ours. */

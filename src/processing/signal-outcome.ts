@@ -15,7 +15,7 @@ export type DuplicateReason =
   | 'same_webhook';
 
 /** Why a signal is refused for good. */
-export type RejectionReason = 'invalid' | 'invalid_object' | 'denied' | 'namespace_terminating';
+export type RejectionReason = 'invalid' | 'forbidden' | 'invalid_object' | 'denied' | 'namespace_terminating';
 
 /** Why a signal could not be taken now. A retry can heal each of these. */
 export type FailureReason =
@@ -26,8 +26,10 @@ export type FailureReason =
   | 'kubernetes_conflict'
   | 'quota_exceeded'
   | 'crd_unusable'
+  | 'admission_webhook_unavailable'
   | 'fallback_namespace_missing'
   | 'state_unavailable'
+  | 'authorization_unavailable'
   | 'deadline_exceeded'
   | 'internal_error';
 
@@ -50,7 +52,7 @@ export interface Resolved {
   readonly fingerprint: string;
   /** The request that the incident has, if one is known. */
   readonly request?: RequestRef;
-  readonly reason: 'resolved' | 'still_firing' | 'no_request';
+  readonly reason: 'resolved' | 'still_firing' | 'request_over' | 'no_request';
 }
 
 /** A signal that only says that its sender is alive. */

@@ -31,7 +31,7 @@ describe('SignalProcessor', () => {
     replica = aProcessor(clock, requests);
   });
 
-  const process = (...entries: Entry[]) => replica.processor.processAll(entries, inTime);
+  const process = (...entries: Entry[]) => replica.send(entries, inTime);
   const statuses = (outcomes: readonly SignalOutcome[]) => outcomes.map(({ status }) => status);
   const reasons = (outcomes: readonly SignalOutcome[]) => outcomes.map(({ status, reason }) => `${status}: ${reason}`);
   const firstRequest = () => {
@@ -162,7 +162,7 @@ describe('SignalProcessor', () => {
       const pods = signalsOfPods(...Array.from({ length: 1_200 }, (_, i) => `pod-${i}`));
       let drawn = 0;
       const release = requests.holdCreates();
-      const processing = replica.processor.processAll(
+      const processing = replica.send(
         (function* () {
           for (const one of pods) {
             drawn++;
@@ -232,17 +232,17 @@ describe('SignalProcessor', () => {
     it('makes one request of 51 at three replicas that share a memory', async () => {
       const state = aState(clock);
       const replicas = [1, 2, 3].map(() => aProcessor(clock, requests, state));
-      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.processor.processAll([pod('a')], inTime));
+      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.send([pod('a')], inTime));
       const outcomes = (await Promise.all(posts)).flat();
       expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
       expect(requests.callsOf('create')).toHaveLength(1);
-      expect(await replicas[0]!.processor.processAll([pod('a')], inTime)).toMatchObject([{ count: 52 }]);
+      expect(await replicas[0]!.send([pod('a')], inTime)).toMatchObject([{ count: 52 }]);
     });
 
     it('makes one request of 51 at three replicas that share nothing but the API server', async () => {
       const replicas = [1, 2, 3].map(() => aProcessor(clock, requests));
       for (const { index } of replicas) index.mode = 'lagging';
-      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.processor.processAll([pod('a')], inTime));
+      const posts = Array.from({ length: 51 }, (_, i) => replicas[i % 3]!.send([pod('a')], inTime));
       const outcomes = (await Promise.all(posts)).flat();
       expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
       expect(reasons(outcomes).filter((reason) => reason === 'duplicate: already_exists')).toHaveLength(2);
@@ -261,7 +261,7 @@ describe('SignalProcessor', () => {
       const deadline = new AbortController();
       const [own, foreign] = signalsOfPods('own', 'foreign') as [Signal, Signal];
       await replica.deduplication.claim([foreign], inTime);
-      const processing = replica.processor.processAll([foreign, own], deadline.signal);
+      const processing = replica.send([foreign, own], deadline.signal);
       await until(() => requests.objects.length === 1);
       deadline.abort();
       expect(reasons(await processing)).toEqual(['failed: deadline_exceeded', 'created: new']);
@@ -273,10 +273,7 @@ describe('SignalProcessor', () => {
       const one = aProcessor(clock, requests, state);
       const other = where === 'one process' ? one : aProcessor(clock, requests, state);
       const [a, b] = signalsOfPods('a', 'b') as [Signal, Signal];
-      const outcomes = await Promise.all([
-        one.processor.processAll([a, b], inTime),
-        other.processor.processAll([b, a], inTime),
-      ]);
+      const outcomes = await Promise.all([one.send([a, b], inTime), other.send([b, a], inTime)]);
       expect(outcomes.map(statuses)).toEqual([
         ['created', 'duplicate'],
         ['created', 'duplicate'],
@@ -323,7 +320,7 @@ describe('SignalProcessor', () => {
       requests.finish(firstRequest());
       clock.advance(cooldownMs);
       const replicas = [replica, aProcessor(clock, requests)];
-      const posts = Array.from({ length: 30 }, (_, i) => replicas[i % 2]!.processor.processAll([aSignal()], inTime));
+      const posts = Array.from({ length: 30 }, (_, i) => replicas[i % 2]!.send([aSignal()], inTime));
       const outcomes = (await Promise.all(posts)).flat();
       expect(outcomes.filter(({ status }) => status === 'created')).toHaveLength(1);
       expect(requests.objects).toHaveLength(2);
@@ -481,7 +478,7 @@ describe('SignalProcessor', () => {
       const deadline = new AbortController();
       await process(pod('known'));
       const release = requests.holdCreates();
-      const processing = replica.processor.processAll([pod('known'), pod('slow')], deadline.signal);
+      const processing = replica.send([pod('known'), pod('slow')], deadline.signal);
       await until(() => requests.callsOf('create').length === 2);
       deadline.abort();
       expect(statuses(await processing)).toEqual(['duplicate', 'failed']);
@@ -493,7 +490,7 @@ describe('SignalProcessor', () => {
       const deadline = new AbortController();
       const release = requests.holdCreates();
       const first = process(pod('a'));
-      const second = replica.processor.processAll([pod('a')], deadline.signal);
+      const second = replica.send([pod('a')], deadline.signal);
       await until(() => requests.callsOf('create').length === 1);
       deadline.abort();
       expect(reasons(await second)).toEqual(['failed: deadline_exceeded']);
@@ -504,7 +501,7 @@ describe('SignalProcessor', () => {
     it('fails what another replica holds and never settles, then takes it when the lease has ended', async () => {
       const deadline = new AbortController();
       await replica.state.claim([{ fingerprint: aSignal().fingerprint }]);
-      const processing = replica.processor.processAll([aSignal()], deadline.signal);
+      const processing = replica.send([aSignal()], deadline.signal);
       await setImmediate();
       deadline.abort();
       expect(reasons(await processing)).toEqual(['failed: deadline_exceeded']);
@@ -515,7 +512,7 @@ describe('SignalProcessor', () => {
     it('fails what cannot be classified because the namespaces are not known yet', async () => {
       const deadline = new AbortController();
       replica.namespaces.cache.synced = false;
-      const processing = replica.processor.processAll([aSignal()], deadline.signal);
+      const processing = replica.send([aSignal()], deadline.signal);
       await setImmediate();
       deadline.abort();
       expect(reasons(await processing)).toEqual(['failed: deadline_exceeded']);
@@ -524,7 +521,7 @@ describe('SignalProcessor', () => {
     });
 
     it('creates nothing when it has passed already', async () => {
-      const outcomes = await replica.processor.processAll([pod('a'), bad, pod('b')], AbortSignal.abort());
+      const outcomes = await replica.send([pod('a'), bad, pod('b')], AbortSignal.abort());
       expect(statuses(outcomes)).toEqual(['failed', 'rejected', 'failed']);
       expect(requests.objects).toHaveLength(0);
       expect(replica.deduplication.inFlightCount).toBe(0);
@@ -556,7 +553,7 @@ describe('SignalProcessor', () => {
         if (losing) cluster.loseNextAnswer();
 
         const signals = groups.map((group) => group.map(([i, fires]) => (fires ? pod(`p${i}`) : resolvedPod(`p${i}`))));
-        const posts = signals.map((group, i) => replicas[i % 2]!.processor.processAll(group, inTime));
+        const posts = signals.map((group, i) => replicas[i % 2]!.send(group, inTime));
         const outcomes = await Promise.all(posts);
         expect(outcomes.map((group) => group.map(({ fingerprint }) => fingerprint))).toEqual(
           signals.map((group) => group.map(({ fingerprint }) => fingerprint)),
@@ -565,7 +562,7 @@ describe('SignalProcessor', () => {
         // The sender tries again until nothing fails, as Alertmanager does.
         for (const group of signals) {
           let again: SignalOutcome[];
-          do again = await replicas[0]!.processor.processAll(group, inTime);
+          do again = await replicas[0]!.send(group, inTime);
           while (statuses(again).includes('failed'));
         }
         const firing = new Set(

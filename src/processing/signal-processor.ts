@@ -1,6 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import pMap from 'p-map';
+import type { Authorizer } from '../auth/authorizer';
+import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
+import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
@@ -10,15 +13,28 @@ import type { EnvironmentClassifier } from './environment/environment-classifier
 import { toUnprocessed } from './failure';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
+import type { RequestStatus } from './request-status/request-status';
+import { firingAlertsOf } from './request-status/signal-status';
+import { sightingOf } from './request-status/sighting';
 import type { SignalJournal } from './signal-journal';
-import type { DuplicateReason, SignalOutcome } from './signal-outcome';
+import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
-/** Creates of one webhook that are under way at once; others share the connections. */
-const concurrentCreates = 16;
+/** Calls of one webhook that are under way at once; others share the connections. */
+const concurrentCalls = 16;
+/** Who waits for another replica looks at the cluster after so many polls, about half a second. */
+const attemptsBeforeLooking = 4;
 
 type Outcomes = Map<Signal, SignalOutcome>;
+type Carriers = Awaited<ReturnType<Deduplication['carriers']>>[number];
+
+/** The signals of one webhook that are one incident: the first that fires stands for it. */
+interface Incident {
+  readonly signal: Signal;
+  /** Those of other alerts of the sender as well, e.g. of a second container of the pod, and what resolved. */
+  readonly all: Signal[];
+}
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
 interface Processed {
@@ -29,10 +45,12 @@ interface Processed {
 /** The path of a signal, from claim to acknowledged request. Every signal gets exactly one outcome, and none hides another. */
 export class SignalProcessor {
   constructor(
+    private readonly authorizer: Authorizer,
     private readonly deduplication: Deduplication,
     private readonly environment: EnvironmentClassifier,
     private readonly priority: PriorityEvaluator,
     private readonly requests: RequestOpener,
+    private readonly status: RequestStatus,
     private readonly journal: SignalJournal,
     private readonly metrics: GatewayMetrics,
     private readonly heartbeats: ReadonlySet<string>,
@@ -41,31 +59,62 @@ export class SignalProcessor {
   /**
    * Processes what a webhook holds; `outcomes[i]` belongs to `entries[i]`. Never rejects.
    * @param entries may be lazy: they are drawn batch by batch
+   * @param caller who must be allowed to send them
    * @param deadline aborts what is still under way; what was not decided by then has failed
    */
-  async processAll(entries: Iterable<Signal | InvalidSignal>, deadline: AbortSignal): Promise<SignalOutcome[]> {
+  async processAll(
+    entries: Iterable<Signal | InvalidSignal>,
+    caller: Caller,
+    deadline: AbortSignal,
+  ): Promise<SignalOutcome[]> {
     const outcomes: SignalOutcome[] = [];
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      outcomes.push(...(await this.processBatch(batch, deadline)));
+      outcomes.push(...(await this.processBatch(batch, caller, deadline)));
     }
     return outcomes;
   }
 
+  /** Opens the next generation of an incident that was received, and answered, before. Never rejects. */
+  async reopen(
+    signal: Signal,
+    firingAlerts: ReadonlyMap<string, number>,
+    deadline: AbortSignal,
+  ): Promise<SignalOutcome> {
+    const outcomes: Outcomes = new Map();
+    const alerts = [...firingAlerts].map(([senderFingerprint, startsAt]) => ({
+      ...signal,
+      senderFingerprint,
+      startsAt,
+    }));
+    const incident = { signal, all: alerts.length > 0 ? alerts : [signal] };
+    await this.processFiring([incident], outcomes, deadline);
+    const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));
+    this.journal.recordReopened(signal, outcome);
+    return outcome;
+  }
+
   private async processBatch(
     batch: readonly (Signal | InvalidSignal)[],
+    caller: Caller,
     deadline: AbortSignal,
   ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
-    const firing = new Map<string, Signal>();
-    const resolved: Signal[] = [];
-    for (const entry of batch) {
-      if (entry instanceof InvalidSignal) continue;
-      if (entry.status === 'resolved') resolved.push(entry);
-      else if (this.heartbeats.has(entry.name)) outcomes.set(entry, heartbeat(entry));
-      else if (!firing.has(entry.fingerprint)) firing.set(entry.fingerprint, entry);
+    const signals = batch.filter((entry): entry is Signal => !(entry instanceof InvalidSignal));
+    const allowed = await this.authorize(signals, caller, outcomes, deadline);
+
+    const firing = new Map<string, Incident>();
+    const resolved = new Map<string, Signal[]>();
+    for (const signal of allowed) {
+      const { fingerprint } = signal;
+      if (signal.status === 'resolved') resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
+      else if (this.heartbeats.has(signal.name)) outcomes.set(signal, heartbeat(signal));
+      else if (firing.has(fingerprint)) firing.get(fingerprint)?.all.push(signal);
+      else firing.set(fingerprint, { signal, all: [signal] });
     }
 
+    // What resolved of an incident that still fires is part of how it stands; what resolved as a whole comes after.
+    for (const incident of firing.values()) incident.all.push(...(resolved.get(incident.signal.fingerprint) ?? []));
     await this.processFiring([...firing.values()], outcomes, deadline);
     await this.processResolved(resolved, firing, outcomes, deadline);
 
@@ -73,15 +122,44 @@ export class SignalProcessor {
       const outcome =
         entry instanceof InvalidSignal
           ? rejectedAsInvalid(entry)
-          : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint), outcomes));
+          : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint)?.signal, outcomes));
       this.journal.record(entry, outcome);
       return outcome;
     });
   }
 
+  /** The signals that the caller may send; the others get their outcome. */
+  private async authorize(
+    signals: readonly Signal[],
+    caller: Caller,
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<readonly Signal[]> {
+    const [first] = signals;
+    if (first === undefined) return signals;
+    const namespaces = new Set(signals.map((signal) => this.requests.namespaceFor(signal)));
+    try {
+      const allowed = await this.authorizer.allowedOf(caller, first.source, namespaces, deadline);
+      if (allowed.size === namespaces.size) return signals;
+      for (const signal of signals) {
+        const namespace = this.requests.namespaceFor(signal);
+        if (!allowed.has(namespace)) outcomes.set(signal, rejectedAsForbidden(signal, namespace));
+      }
+    } catch (error) {
+      for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, error));
+    }
+    return signals.filter((signal) => !outcomes.has(signal));
+  }
+
   /** Claims, creates, settles; then claims again what somebody else was creating, until nothing is open. */
-  private async processFiring(signals: readonly Signal[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
-    let open = signals;
+  private async processFiring(
+    incidents: readonly Incident[],
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    const incidentOf = new Map(incidents.map((incident) => [incident.signal, incident]));
+    const known = new Map<Signal, KnownRequest | undefined>();
+    let open: readonly Signal[] = [...incidentOf.keys()];
     try {
       for (let attempt = 0; open.length > 0; attempt++) {
         // What cannot be answered in time is not begun: the sender will send it again.
@@ -89,34 +167,73 @@ export class SignalProcessor {
         const endClaim = this.metrics.stage('claim');
         const { duplicates, fresh, pending, failed } = await this.deduplication.claim(open, deadline);
         endClaim();
-        for (const [signal, outcome] of duplicates) outcomes.set(signal, outcome);
+        for (const [signal, duplicate] of duplicates) {
+          outcomes.set(signal, duplicate.outcome);
+          known.set(signal, duplicate.known);
+        }
         for (const [signal, error] of failed) outcomes.set(signal, toUnprocessed(signal, error));
 
         // All own creates end before anyone else's is awaited, so that two webhooks cannot wait for each other.
-        await this.processFresh(fresh, outcomes, deadline);
-        open = pending;
-        if (pending.length > 0) await this.deduplication.whenFreed(pending, attempt, deadline);
+        await this.processFresh(fresh, incidentOf, outcomes, known, deadline);
+        open = await this.stillPending(pending, attempt, outcomes, known, deadline);
+        if (open.length > 0) await this.deduplication.whenFreed(open, attempt, deadline);
       }
     } catch (error) {
       for (const signal of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
+    await this.noteDuplicates(incidents, outcomes, known, deadline);
   }
 
-  private async processFresh(fresh: readonly FreshSignal[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
+  private async processFresh(
+    fresh: readonly FreshSignal[],
+    incidentOf: ReadonlyMap<Signal, Incident>,
+    outcomes: Outcomes,
+    known: Map<Signal, KnownRequest | undefined>,
+    deadline: AbortSignal,
+  ): Promise<void> {
     if (fresh.length === 0) return;
-    const processed = await pMap(fresh, (claim) => this.open(claim, deadline), { concurrency: concurrentCreates });
+    const processed = await pMap(
+      fresh,
+      (claim) => this.open(claim, incidentOf.get(claim.signal)?.all ?? [claim.signal], deadline),
+      { concurrency: concurrentCalls },
+    );
     const endConfirm = this.metrics.stage('confirm');
     const occurrences = await this.deduplication.settle(processed.map(({ settlement }) => settlement));
     endConfirm();
     for (const [i, { outcome, settlement }] of processed.entries()) {
+      const { signal } = settlement.fresh;
       // The counts are those of the shared memory, when it could be told.
-      outcomes.set(settlement.fresh.signal, 'count' in outcome ? { ...outcome, ...occurrences[i] } : outcome);
+      outcomes.set(signal, 'count' in outcome ? { ...outcome, ...occurrences[i] } : outcome);
+      if (settlement.known !== undefined) known.set(signal, settlement.known);
     }
   }
 
+  /**
+   * Whose create is somebody else's, and not to be seen yet. A holder that died between create and confirm leaves a request
+   * that carries the signal, and a claim that ends only with its lease.
+   */
+  private async stillPending(
+    pending: readonly Signal[],
+    attempt: number,
+    outcomes: Outcomes,
+    known: Map<Signal, KnownRequest | undefined>,
+    deadline: AbortSignal,
+  ): Promise<readonly Signal[]> {
+    if (attempt < attemptsBeforeLooking) return pending;
+    const standings = await Promise.all(pending.map((signal) => this.deduplication.standing(signal, deadline)));
+    return pending.filter((signal, i) => {
+      const standing = standings[i];
+      if (standing?.kind !== 'carried') return true;
+      const { request, reason } = standing;
+      outcomes.set(signal, { ...seenBefore(signal, request), status: 'duplicate', request: refOf(request), reason });
+      known.set(signal, request);
+      return false;
+    });
+  }
+
   /** Classifies a fresh signal and opens its request. Never rejects: an error is an outcome too. */
-  private async open(fresh: FreshSignal, deadline: AbortSignal): Promise<Processed> {
-    const { signal } = fresh;
+  private async open(fresh: FreshSignal, all: readonly Signal[], deadline: AbortSignal): Promise<Processed> {
+    const { signal, token: claim } = fresh;
     try {
       const standing = await this.deduplication.standing(signal, deadline);
       if (standing.kind === 'carried') return carried(fresh, standing.request, standing.reason);
@@ -128,7 +245,9 @@ export class SignalProcessor {
       endClassify();
 
       const endCreate = this.metrics.stage('create');
-      const opened = await this.requests.open(signal, classification, standing.generation, deadline);
+      const firingAlerts = firingAlertsOf(all.filter(({ status }) => status === 'firing').map(sightingOf));
+      const incident = { signal, firingAlerts, claim };
+      const opened = await this.requests.open(incident, classification, standing.generation, deadline);
       endCreate();
       if (opened.kind === 'carried') return carried(fresh, opened.request, 'already_exists');
       const { request, generation } = opened;
@@ -142,23 +261,87 @@ export class SignalProcessor {
     }
   }
 
+  /** Tells the requests that carry duplicates how their signal stands; a signal counts as taken only when that is written. */
+  private async noteDuplicates(
+    incidents: readonly Incident[],
+    outcomes: Outcomes,
+    known: ReadonlyMap<Signal, KnownRequest | undefined>,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    await pMap(
+      incidents,
+      async ({ signal, all }) => {
+        const outcome = outcomes.get(signal);
+        if (outcome?.status !== 'duplicate') return;
+        const { request, count, firstSeen, lastSeen } = outcome;
+        try {
+          const seen = { count, firstSeen, lastSeen };
+          const before = known.get(signal);
+          const after = await this.status.note(request, before, all.map(sightingOf), seen, deadline);
+          // Then nothing carries the signal any more: it is new when it is sent again.
+          if (before !== undefined && after === undefined)
+            throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
+        } catch (error) {
+          outcomes.set(signal, toUnprocessed(signal, error));
+        }
+      },
+      { concurrency: concurrentCalls },
+    );
+  }
+
   private async processResolved(
-    signals: readonly Signal[],
-    firing: ReadonlyMap<string, Signal>,
+    resolved: ReadonlyMap<string, readonly Signal[]>,
+    firing: ReadonlyMap<string, Incident>,
     outcomes: Outcomes,
     deadline: AbortSignal,
   ): Promise<void> {
-    if (signals.length === 0) return;
+    const groups = [...resolved.values()];
+    const firsts = groups.flatMap(([first]) => first ?? []);
+    if (firsts.length === 0) return;
     try {
-      const carriers = await this.deduplication.carriers(signals, deadline);
-      for (const [i, signal] of signals.entries()) {
-        const { fingerprint } = signal;
-        const request = carriers[i];
-        const reason = firing.has(fingerprint) ? 'still_firing' : request === undefined ? 'no_request' : 'resolved';
-        outcomes.set(signal, { status: 'resolved', fingerprint, reason, ...(request ? { request } : {}) });
-      }
+      const carriers = await this.deduplication.carriers(firsts, deadline);
+      await pMap(
+        groups,
+        async (signals, i) => {
+          const outcome = await this.resolve(signals, firing, carriers[i], outcomes, deadline);
+          for (const signal of signals) outcomes.set(signal, outcome(signal));
+        },
+        { concurrency: concurrentCalls },
+      );
     } catch (error) {
-      for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, error));
+      for (const signal of groups.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
+    }
+  }
+
+  /** What becomes of the resolved signals of one incident. Never rejects. */
+  private async resolve(
+    signals: readonly Signal[],
+    firing: ReadonlyMap<string, Incident>,
+    { carrier, remembered }: Carriers = {},
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<(signal: Signal) => SignalOutcome> {
+    const request = carrier ? refOf(carrier) : remembered;
+    const outcome =
+      (reason: Resolved['reason']) =>
+      ({ fingerprint }: Signal): SignalOutcome => ({
+        status: 'resolved',
+        fingerprint,
+        reason,
+        ...(request ? { request } : {}),
+      });
+    const incident = firing.get(signals[0]?.fingerprint ?? '');
+    if (incident !== undefined) {
+      // It was noted together with what fires; if that failed, so has this.
+      const ofIncident = outcomes.get(incident.signal);
+      return ofIncident?.status === 'failed' ? () => ofIncident : outcome('still_firing');
+    }
+    if (carrier === undefined) return outcome(request === undefined ? 'no_request' : 'request_over');
+    try {
+      const after = await this.status.note(refOf(carrier), carrier, signals.map(sightingOf), undefined, deadline);
+      return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
+    } catch (error) {
+      return (signal) => toUnprocessed(signal, error);
     }
   }
 }
@@ -172,6 +355,12 @@ function carried(fresh: FreshSignal, known: KnownRequest, reason: DuplicateReaso
   };
 }
 
+/** What the request itself says of its past, this sighting included. */
+function seenBefore({ fingerprint, receivedAt }: Signal, known: KnownRequest): { fingerprint: string } & Occurrences {
+  const { count, firstSeen } = known.occurrences ?? { count: 1, firstSeen: known.createdAt };
+  return { fingerprint, count: count + 1, firstSeen, lastSeen: receivedAt };
+}
+
 /** What stands when the shared memory cannot say more. */
 function seenOnce({ fingerprint, receivedAt }: Signal): { fingerprint: string } & Occurrences {
   return { fingerprint, count: 1, firstSeen: receivedAt, lastSeen: receivedAt };
@@ -179,6 +368,11 @@ function seenOnce({ fingerprint, receivedAt }: Signal): { fingerprint: string } 
 
 function heartbeat({ fingerprint }: Signal): SignalOutcome {
   return { status: 'heartbeat', fingerprint, reason: 'heartbeat' };
+}
+
+function rejectedAsForbidden({ fingerprint, source }: Signal, namespace: string): SignalOutcome {
+  const summary = `The caller may not send signals for namespace '${namespace}': grant it 'create' on signals.gateway.kubernaut.io (${source}) there`;
+  return { status: 'rejected', fingerprint, reason: 'forbidden', summary, details: [summary] };
 }
 
 function rejectedAsInvalid({ problems, summary }: InvalidSignal): SignalOutcome {

@@ -30,10 +30,11 @@ describe('DegradingSignalState', () => {
 
   it('confirms each claim where it was made, and answers in the order of the questions', async () => {
     const state = new DegradingSignalState(shared, local);
-    await local.claim(['b', 'd'].map((fingerprint) => ({ fingerprint })));
+    const [claimOfB] = await local.claim(['b', 'd'].map((fingerprint) => ({ fingerprint })));
+    const token = claimOfB?.outcome === 'new' ? claimOfB.token : '';
     const confirmed = await state.confirm([
       { fingerprint: 'a', token: 'replica-1', request, known: { count: 10, firstSeen: 0 } },
-      { fingerprint: 'b', token: 'embedded-1', request, known: { count: 20, firstSeen: 0 } },
+      { fingerprint: 'b', token, request, known: { count: 20, firstSeen: 0 } },
       { fingerprint: 'c', token: 'replica-1', request, known: { count: 30, firstSeen: 0 } },
       { fingerprint: 'd', token: 'embedded-1', request, known: { count: 40, firstSeen: 0 } },
     ]);

@@ -1,13 +1,19 @@
+import { Authorizer } from '../../src/auth/authorizer';
+import type { Caller } from '../../src/caller';
 import type { Clock } from '../../src/clock';
 import { GatewayMetrics } from '../../src/metrics/gateway-metrics';
 import { Deduplication } from '../../src/processing/deduplication/deduplication';
 import { EnvironmentClassifier } from '../../src/processing/environment/environment-classifier';
 import { PriorityEvaluator } from '../../src/processing/priority/priority-evaluator';
+import { Recurrences } from '../../src/processing/recurrence/recurrences';
 import { RequestOpener } from '../../src/processing/request-opener';
+import { RequestStatus } from '../../src/processing/request-status/request-status';
 import { SignalJournal } from '../../src/processing/signal-journal';
 import { SignalProcessor } from '../../src/processing/signal-processor';
+import type { InvalidSignal, Signal } from '../../src/signal/signal';
 import { EmbeddedSignalState } from '../../src/state/embedded/embedded-signal-state';
 import type { SignalState } from '../../src/state/signal-state';
+import { FakeAccessReviewClient } from './fake-access-reviews';
 import { FakeRemediationRequestClient, FakeRemediationRequestIndex } from './fake-remediation-requests';
 import { RecordingLog } from './recording-log';
 import { FakeNamespaces, FakeOverrides } from './watched-cluster';
@@ -16,6 +22,8 @@ export const cooldownMs = 300_000;
 export const fallbackNamespace = 'kubernaut-system';
 /** A deadline that never comes. */
 export const inTime = new AbortController().signal;
+
+export const alertmanager: Caller = { username: 'alertmanager' };
 
 /** A memory as long as the specs live; its timer holds no process. */
 export function aState(clock: Clock): EmbeddedSignalState {
@@ -46,16 +54,45 @@ export function aProcessor(
     ]),
   );
   const deduplication = new Deduplication(state, index, requests, clock, cooldownMs);
-  const opener = new RequestOpener(requests, clock, cooldownMs, fallbackNamespace);
+  const opener = new RequestOpener(requests, index, clock, cooldownMs, fallbackNamespace);
   const journal = new SignalJournal(metrics, environment, clock, log);
+  const reviews = new FakeAccessReviewClient();
+  const authorizer = new Authorizer(
+    reviews,
+    { allowedTtlMs: 300_000, deniedTtlMs: 30_000, maxReviewsInFlight: 16 },
+    clock,
+    metrics,
+    log,
+  );
+  const status = new RequestStatus(requests, index, clock, log);
   const processor = new SignalProcessor(
+    authorizer,
     deduplication,
     environment,
     priority,
     opener,
+    status,
     journal,
     metrics,
     new Set(['Watchdog']),
   );
-  return { processor, requests, index, deduplication, opener, namespaces, environment, priority, state, log };
+  const recurrences = new Recurrences(index, requests, status, processor, clock, cooldownMs, log);
+  return {
+    processor,
+    /** Sends as a caller that may send for all namespaces, unless `reviews` says otherwise. */
+    send: (entries: Iterable<Signal | InvalidSignal>, deadline: AbortSignal = inTime) =>
+      processor.processAll(entries, alertmanager, deadline),
+    requests,
+    reviews,
+    index,
+    deduplication,
+    opener,
+    status,
+    recurrences,
+    namespaces,
+    environment,
+    priority,
+    state,
+    log,
+  };
 }

@@ -11,7 +11,7 @@ import { RecordingLog } from './recording-log';
 /** For a class that is given an API and calls nothing on it. */
 const noApi = {} as KubernetesApi;
 
-type Verb = 'create' | 'get' | 'list';
+type Verb = 'create' | 'get' | 'list' | 'patch';
 
 /** The RemediationRequests of an API server, in memory: it arbitrates by name, as the real one does. */
 export class FakeRemediationRequestClient extends RemediationRequestClient {
@@ -25,9 +25,10 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
   private readonly faults: { verb: Verb; error: Error; afterwards: boolean }[] = [];
   private gate: Promise<void> = Promise.resolve();
   private creates = 0;
+  private versions = 0;
 
   constructor(private readonly clock: Clock) {
-    super(noApi);
+    super(noApi, 24);
   }
 
   /** The objects that exist, oldest first. */
@@ -66,8 +67,15 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
   finish({ namespace, name }: RequestRef, overallPhase = 'Completed', completionTime = this.clock.now()): void {
     const key = `${namespace}/${name}`;
     const request = this.read(key);
-    const status = { overallPhase, completionTime: new Date(completionTime).toISOString() };
-    this.stored.set(key, { ...request, status });
+    const status = { ...request.status, overallPhase, completionTime: new Date(completionTime).toISOString() };
+    this.store(key, { ...request, status });
+  }
+
+  /** Somebody else writes the status: it has another version then. */
+  touch({ namespace, name }: RequestRef, status: RemediationRequest['status'] = {}): void {
+    const key = `${namespace}/${name}`;
+    const request = this.read(key);
+    this.store(key, { ...request, status: { ...request.status, ...status } });
   }
 
   delete({ namespace, name }: RequestRef): void {
@@ -88,12 +96,30 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
       // Through JSON, as over the wire: times are text then.
       const written = JSON.parse(JSON.stringify(request)) as RemediationRequest;
       Object.assign(written.metadata, { creationTimestamp: new Date(this.clock.now()).toISOString() });
-      this.stored.set(key, written);
+      this.store(key, written);
       if (fault !== undefined) throw fault.error;
       return this.read(key);
     } finally {
       this.creates--;
     }
+  }
+
+  override async patchStatus(
+    { namespace, name }: RequestRef,
+    status: object,
+    resourceVersion: string,
+    signal?: AbortSignal,
+  ): Promise<RemediationRequest> {
+    const key = `${namespace}/${name}`;
+    this.calls.push(`patch ${key}`);
+    await unlessAborted(this.gate, signal);
+    const fault = this.takeFault('patch');
+    if (fault?.afterwards === false) throw fault.error;
+    const request = this.read(key);
+    if (request.metadata.resourceVersion !== resourceVersion) throw failure('conflict', key);
+    this.store(key, { ...request, status: merged(request.status ?? {}, JSON.parse(JSON.stringify(status)) as object) });
+    if (fault !== undefined) throw fault.error;
+    return this.read(key);
   }
 
   override async get({ namespace, name }: RequestRef, signal?: AbortSignal): Promise<RemediationRequest> {
@@ -111,6 +137,11 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
     const fault = this.takeFault('list');
     if (fault !== undefined) throw fault.error;
     return this.objects.filter(({ spec }) => spec.fingerprint === fingerprint);
+  }
+
+  private store(key: string, request: RemediationRequest): void {
+    const metadata = { ...request.metadata, resourceVersion: String(++this.versions) };
+    this.stored.set(key, { ...request, metadata });
   }
 
   private read(key: string): RemediationRequest {
@@ -148,6 +179,14 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
     return this.look().find(({ namespace, name }) => namespace === ref.namespace && name === ref.name);
   }
 
+  override observe(request: RemediationRequest): KnownRequest {
+    return toKnownRequest(request, this.now.now());
+  }
+
+  override values(): IterableIterator<KnownRequest> {
+    return this.look()[Symbol.iterator]() as IterableIterator<KnownRequest>;
+  }
+
   private look(): readonly KnownRequest[] {
     if (this.mode === 'current') {
       const before = new Map(this.shown.map((known) => [`${known.namespace}/${known.name}`, known]));
@@ -158,6 +197,18 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
     }
     return this.shown;
   }
+}
+
+/** As a JSON merge patch does. */
+function merged(target: object, patch: object): object {
+  const result: Record<string, unknown> = { ...target };
+  for (const [key, value] of Object.entries(patch) as [string, unknown][]) {
+    if (value === null) delete result[key];
+    else if (typeof value === 'object' && !Array.isArray(value))
+      result[key] = merged((result[key] ?? {}) as object, value as object);
+    else result[key] = value;
+  }
+  return result;
 }
 
 function failure(kind: KubernetesFailure, key: string): KubernetesApiError {

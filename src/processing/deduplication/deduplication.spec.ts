@@ -1,3 +1,4 @@
+import { aKnownRequest } from '../../../test/support/a-known-request';
 import { aProcessor, aState, cooldownMs, inTime } from '../../../test/support/a-processor';
 import { aSignal, signalsOfPods } from '../../../test/support/a-signal';
 import { FakeClock, noon } from '../../../test/support/fake-clock';
@@ -57,7 +58,7 @@ describe('Deduplication', () => {
     it('counts a duplicate and says since when it is known', async () => {
       const request = await enter();
       clock.advance(90_000);
-      expect((await claim(signal)).duplicates.get(signal)).toMatchObject({
+      expect((await claim(signal)).duplicates.get(signal)?.outcome).toMatchObject({
         status: 'duplicate',
         reason: 'known',
         fingerprint: signal.fingerprint,
@@ -181,13 +182,7 @@ describe('Deduplication', () => {
 
     it('adds this sighting to what was known of an object that was found', async () => {
       const { fresh } = await claim(signal);
-      const known = {
-        namespace: 'prod',
-        name: 'x',
-        fingerprint: signal.fingerprint,
-        generation: 1,
-        createdAt: noon - 60_000,
-      };
+      const known = aKnownRequest({ fingerprint: signal.fingerprint, name: 'x' });
       const occurrences = { count: 41, firstSeen: noon - 50_000, lastSeen: noon - 10_000 };
       const request = { namespace: 'prod', name: 'x' };
       const answer = await deduplication.settle([{ fresh: fresh[0]!, request, known: { ...known, occurrences } }]);
@@ -196,13 +191,7 @@ describe('Deduplication', () => {
 
     it('takes an object of which nothing is counted for one sighting at its creation', async () => {
       const { fresh } = await claim(signal);
-      const known = {
-        namespace: 'prod',
-        name: 'x',
-        fingerprint: signal.fingerprint,
-        generation: 1,
-        createdAt: noon - 60_000,
-      };
+      const known = aKnownRequest({ fingerprint: signal.fingerprint, name: 'x' });
       const answer = await deduplication.settle([
         { fresh: fresh[0]!, request: { namespace: 'prod', name: 'x' }, known },
       ]);
@@ -298,14 +287,14 @@ describe('Deduplication', () => {
     it('names the request of each incident, and none where there is none, without counting', async () => {
       const [known, unknown] = signalsOfPods('known', 'unknown');
       const request = await enter(known);
-      expect(await deduplication.carriers([unknown!, known!], inTime)).toEqual([undefined, request]);
-      expect((await claim(known!)).duplicates.get(known!)?.count).toBe(2);
+      expect(await deduplication.carriers([unknown!, known!], inTime)).toMatchObject([{}, { carrier: request }]);
+      expect((await claim(known!)).duplicates.get(known!)?.outcome.count).toBe(2);
     });
 
     it('believes the memory about what the watch does not show yet', async () => {
       index.mode = 'lagging';
       const request = await enter();
-      expect(await deduplication.carriers([signal], inTime)).toEqual([request]);
+      expect(await deduplication.carriers([signal], inTime)).toEqual([{ remembered: request }]);
     });
   });
 });

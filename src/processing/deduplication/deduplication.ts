@@ -24,8 +24,15 @@ export interface Settlement {
   readonly known?: KnownRequest;
 }
 
+/** A firing signal that a request carries. */
+export interface CarriedSignal {
+  readonly outcome: Duplicate;
+  /** The request, unless the API server could not be asked. */
+  readonly known: KnownRequest | undefined;
+}
+
 export interface Claimed {
-  readonly duplicates: ReadonlyMap<Signal, Duplicate>;
+  readonly duplicates: ReadonlyMap<Signal, CarriedSignal>;
   readonly fresh: readonly FreshSignal[];
   /** Somebody is creating the request for these right now. */
   readonly pending: readonly Signal[];
@@ -64,7 +71,7 @@ export class Deduplication {
    */
   async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed> {
     const claimed = {
-      duplicates: new Map<Signal, Duplicate>(),
+      duplicates: new Map<Signal, CarriedSignal>(),
       fresh: [] as FreshSignal[],
       pending: [] as Signal[],
       failed: new Map<Signal, unknown>(),
@@ -72,12 +79,12 @@ export class Deduplication {
     const stale: { signal: Signal; over: RequestRef }[] = [];
 
     const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
-    const overs = await Promise.allSettled(claims.map((claim) => this.overRequest(claim, deadline)));
+    const judged = await Promise.allSettled(claims.map((claim) => this.judge(claim, deadline)));
     for (const [i, signal] of signals.entries()) {
-      const over = overs[i];
-      if (over?.status === 'rejected') claimed.failed.set(signal, over.reason);
-      else if (over?.value !== undefined) stale.push({ signal, over: over.value });
-      else this.sort(signal, claims[i], claimed);
+      const found = judged[i];
+      if (found?.status === 'rejected') claimed.failed.set(signal, found.reason);
+      else if (found?.value.over !== undefined) stale.push({ signal, over: found.value.over });
+      else this.sort(signal, claims[i], claimed, found?.value.known);
     }
 
     if (stale.length > 0) {
@@ -140,22 +147,28 @@ export class Deduplication {
     return standingOf(await this.index.find(signal.fingerprint, deadline), this.clock.now(), this.cooldownMs);
   }
 
-  /** The requests that carry these incidents now, without counting a sighting. */
-  async carriers(signals: readonly Signal[], deadline: AbortSignal): Promise<(RequestRef | undefined)[]> {
+  /** The requests that carry these incidents now, or that the memory says did, without counting a sighting. */
+  async carriers(
+    signals: readonly Signal[],
+    deadline: AbortSignal,
+  ): Promise<{ readonly carrier?: KnownRequest; readonly remembered?: RequestRef }[]> {
     const standings = await Promise.all(signals.map((signal) => this.standing(signal, deadline)));
     const unknown = signals.filter((_, i) => standings[i]?.kind === 'open');
     const entries = unknown.length > 0 ? await this.state.find(unknown.map(({ fingerprint }) => fingerprint)) : [];
     const remembered = new Map(unknown.map((signal, i) => [signal, entries[i]?.request]));
     return signals.map((signal, i) => {
       const standing = standings[i];
-      return standing?.kind === 'carried' ? refOf(standing.request) : remembered.get(signal);
+      if (standing?.kind === 'carried') return { carrier: standing.request };
+      const request = remembered.get(signal);
+      return request === undefined ? {} : { remembered: request };
     });
   }
 
   private sort(
     signal: Signal,
     claim: Claim | undefined,
-    claimed: { duplicates: Map<Signal, Duplicate>; fresh: FreshSignal[]; pending: Signal[] },
+    claimed: { duplicates: Map<Signal, CarriedSignal>; fresh: FreshSignal[]; pending: Signal[] },
+    known?: KnownRequest,
   ): void {
     switch (claim?.outcome) {
       case 'new':
@@ -168,22 +181,25 @@ export class Deduplication {
         claimed.pending.push(signal);
         break;
       case 'duplicate':
-        claimed.duplicates.set(signal, { ...claim, status: 'duplicate', reason: 'known' });
+        claimed.duplicates.set(signal, { outcome: { ...claim, status: 'duplicate', reason: 'known' }, known });
         break;
     }
   }
 
-  /** The request that a duplicate's entry points to, if that no longer counts: over and cooled down, or deleted. */
-  private async overRequest(claim: Claim, deadline: AbortSignal): Promise<RequestRef | undefined> {
-    if (claim.outcome !== 'duplicate') return undefined;
+  /** Whether the request that a duplicate's entry points to still counts; it is `over` when it cooled down, or was deleted. */
+  private async judge(
+    claim: Claim,
+    deadline: AbortSignal,
+  ): Promise<{ readonly over?: RequestRef; readonly known?: KnownRequest }> {
+    if (claim.outcome !== 'duplicate') return {};
     const known = this.index.get(claim.request) ?? (await this.look(claim, deadline));
-    if (known === 'unknown') return undefined;
+    if (known === 'unknown') return {};
     // A name can pass to another incident that shares its digits, once its request was deleted.
     const over =
       known === 'deleted' ||
       known.fingerprint !== claim.fingerprint ||
       standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
-    return over ? claim.request : undefined;
+    return over ? { over: claim.request } : { known };
   }
 
   /**

@@ -1,16 +1,12 @@
 import { assert, array, integer, option, property } from 'fast-check';
+import { aKnownRequest } from '../../../test/support/a-known-request';
 import { noon } from '../../../test/support/fake-clock';
 import type { KnownRequest } from '../../kubernetes/known-request';
 import { standingOf } from './standing';
 
 const cooldown = 300_000;
-const live = (generation: number): KnownRequest => ({
-  namespace: 'prod',
-  name: `remediation-a-${generation}`,
-  fingerprint: 'a'.repeat(64),
-  generation,
-  createdAt: noon - 3_600_000,
-});
+const live = (generation: number): KnownRequest =>
+  aKnownRequest({ name: `remediation-a-${generation}`, generation, createdAt: noon - 3_600_000 });
 const over = (generation: number, millisecondsAgo: number): KnownRequest => ({
   ...live(generation),
   overSince: noon - millisecondsAgo,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
 import {
@@ -43,6 +44,8 @@ export function isEmbeddedToken(token: string): boolean {
 export class EmbeddedSignalState implements SignalState {
   private readonly holdings: LRUCache<string, Holding>;
   private readonly cleanup: NodeJS.Timeout;
+  /** Of this memory and no other: a request names the claim that it was created for. */
+  private readonly tokens = `${tokenPrefix}${randomBytes(8).toString('hex')}-`;
   private claims = 0;
 
   constructor(private readonly options: EmbeddedSignalStateOptions) {
@@ -95,7 +98,7 @@ export class EmbeddedSignalState implements SignalState {
       this.holdings.set(fingerprint, { token: held.token, entry });
       return { outcome: 'duplicate', fingerprint, ...entry };
     }
-    const token = `${tokenPrefix}${++this.claims}`;
+    const token = `${this.tokens}${++this.claims}`;
     this.holdings.set(fingerprint, { token }, { ttl: this.options.leaseMs });
     return { outcome: 'new', fingerprint, token };
   }

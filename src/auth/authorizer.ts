@@ -1,0 +1,131 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
+import type { Caller } from '../caller';
+import type { Clock } from '../clock';
+import { beforeDeadline } from '../deadline';
+import type { AccessReviewClient } from '../kubernetes/access-review.client';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+
+/** It could not be found out whether a caller may do something. A retry can heal it. */
+export class AuthorizationUnavailableError extends Error {
+  override readonly name = 'AuthorizationUnavailableError';
+}
+
+export interface AuthorizerOptions {
+  /** How long a permission is believed. Milliseconds. */
+  readonly allowedTtlMs: number;
+  /** How long a refusal is believed. Milliseconds. */
+  readonly deniedTtlMs: number;
+  readonly maxReviewsInFlight: number;
+}
+
+const maxCached = 10_000;
+/** Reviews that wait for one in flight to end; beyond it we are overloaded. */
+const maxWaiting = 1_000;
+const everyNamespace = '';
+
+/**
+ * Finds out for which namespaces a caller may send signals, by SubjectAccessReview: `create` on the virtual resource
+ * `signals.gateway.kubernaut.io`, so that RBAC can hand one team's Alertmanager just its own namespaces (contract, section 3).
+ *
+ * It asks for all namespaces first. Permissions and refusals are cached apart; a review that failed is not.
+ */
+export class Authorizer {
+  private readonly allowed: LRUCache<string, true>;
+  private readonly denied: LRUCache<string, true>;
+  private readonly inFlight = new Map<string, Promise<boolean>>();
+  private readonly identities = new WeakMap<Caller, string>();
+  private readonly limit;
+  private reviewsFail = false;
+
+  constructor(
+    private readonly reviews: AccessReviewClient,
+    options: AuthorizerOptions,
+    clock: Clock,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {
+    const common = { max: maxCached, ttlResolution: 0, perf: clock };
+    this.allowed = new LRUCache({ ...common, ttl: options.allowedTtlMs });
+    this.denied = new LRUCache({ ...common, ttl: options.deniedTtlMs });
+    this.limit = pLimit(options.maxReviewsInFlight);
+  }
+
+  get sizes(): { readonly allowed: number; readonly denied: number } {
+    return { allowed: this.allowed.size, denied: this.denied.size };
+  }
+
+  /**
+   * Which of these namespaces the caller may send signals of a source for.
+   * @throws AuthorizationUnavailableError, DeadlineExceededError
+   */
+  async allowedOf(
+    caller: Caller,
+    source: string,
+    namespaces: ReadonlySet<string>,
+    deadline: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    if (await this.may(caller, source, everyNamespace, deadline)) {
+      this.metrics.authorization.inc({ result: 'allowed' }, namespaces.size);
+      return namespaces;
+    }
+    const asked = [...namespaces];
+    const answers = await Promise.all(asked.map((namespace) => this.may(caller, source, namespace, deadline)));
+    const allowed = new Set(asked.filter((_, i) => answers[i]));
+    this.metrics.authorization.inc({ result: 'allowed' }, allowed.size);
+    for (const namespace of asked.filter((candidate) => !allowed.has(candidate))) {
+      this.metrics.authorization.inc({ result: 'denied' });
+      this.log.warn({ source, namespace }, 'authorization failed');
+    }
+    return allowed;
+  }
+
+  private may(caller: Caller, source: string, namespace: string, deadline: AbortSignal): boolean | Promise<boolean> {
+    const key = `${this.identityOf(caller)} ${source} ${namespace}`;
+    if (this.allowed.has(key)) return true;
+    if (this.denied.has(key)) return false;
+    const running = this.inFlight.get(key) ?? this.review(caller, source, namespace, key);
+    return beforeDeadline(running, deadline);
+  }
+
+  /** Shared by all who ask at the same time: it has the time of a call, not that of one of them. */
+  private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
+    if (this.limit.pendingCount >= maxWaiting)
+      return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
+    const running = this.limit(() => this.reviews.maySend(caller, source, namespace))
+      .then(
+        (allowed) => {
+          (allowed ? this.allowed : this.denied).set(key, true);
+          if (this.reviewsFail) this.log.info({}, 'access review available again');
+          this.reviewsFail = false;
+          return allowed;
+        },
+        (error: unknown) => {
+          throw this.unavailable(error instanceof Error ? error.message : String(error));
+        },
+      )
+      .finally(() => this.inFlight.delete(key));
+    this.inFlight.set(key, running);
+    return running;
+  }
+
+  private unavailable(reason: string): AuthorizationUnavailableError {
+    this.metrics.authorization.inc({ result: 'error' });
+    if (!this.reviewsFail) this.log.error({ reason }, 'authorization failed: access review unavailable');
+    this.reviewsFail = true;
+    return new AuthorizationUnavailableError(reason);
+  }
+
+  /** All that an authorizer may decide by. Two tokens of one account are one identity, unless their groups or extras differ. */
+  private identityOf(caller: Caller): string {
+    let identity = this.identities.get(caller);
+    if (identity === undefined) {
+      const { username, uid, groups = [], extra = {} } = caller;
+      identity = hash('sha256', JSON.stringify([username, uid, groups, extra]), 'base64');
+      this.identities.set(caller, identity);
+    }
+    return identity;
+  }
+}

@@ -1,0 +1,110 @@
+import {
+  BrokenCircuitError,
+  circuitBreaker,
+  CircuitState,
+  ConsecutiveBreaker,
+  DelegateBackoff,
+  ExponentialBackoff,
+  handleWhen,
+  retry,
+  TaskCancelledError,
+} from 'cockatiel';
+import { remainingMs } from '../deadline';
+import type { LogSink } from '../logging/log-sink';
+import { KubernetesApiError } from './kubernetes-api.error';
+
+export type CircuitName = 'closed' | 'open' | 'half-open';
+
+const maxRetries = 2;
+const firstPauseMs = 50;
+const maxPauseMs = 400;
+/** What a call needs at the least: a retry that has less before the deadline is not begun. */
+const leastCallMs = 100;
+/** So many calls without an answer in a row suspend all others. */
+const failuresThatOpen = 5;
+const firstSuspensionMs = 1_000;
+const maxSuspensionMs = 10_000;
+
+/**
+ * What is done about an API server that has trouble.
+ *
+ * A call that can succeed when it is repeated is repeated, within its caller's deadline: after a pause with jitter, or as
+ * long as the server asks for. Every call of ours may be: reads change nothing, creates go by a computed name, and patches
+ * name the version that they are for. When one call after the other gets no answer, the circuit opens: calls fail at
+ * once, and from time to time one is let through as a probe.
+ */
+export class CallResilience {
+  private readonly breaker = circuitBreaker(handleWhen(isOutage), {
+    breaker: new ConsecutiveBreaker(failuresThatOpen),
+    halfOpenAfter: new ExponentialBackoff({ initialDelay: firstSuspensionMs, maxDelay: maxSuspensionMs }),
+  });
+
+  constructor(log: LogSink) {
+    let told = false;
+    this.breaker.onBreak((reason) => {
+      // A probe that fails opens it again: nothing has changed then.
+      if (told) return;
+      told = true;
+      const cause = 'error' in reason ? String(reason.error) : '';
+      log.error({ dependency: 'kubernetes', reason: cause }, 'the API server does not answer: calls are suspended');
+    });
+    this.breaker.onReset(() => {
+      told = false;
+      log.info({ dependency: 'kubernetes' }, 'the API server answers again');
+    });
+  }
+
+  get circuit(): CircuitName {
+    switch (this.breaker.state) {
+      case CircuitState.Open:
+      case CircuitState.Isolated:
+        return 'open';
+      case CircuitState.HalfOpen:
+        return 'half-open';
+      case CircuitState.Closed:
+        return 'closed';
+    }
+  }
+
+  /** @throws KubernetesApiError */
+  async execute<T>(
+    attempt: () => Promise<T>,
+    { signal: deadline, repeat = true }: { readonly signal?: AbortSignal | undefined; readonly repeat?: boolean } = {},
+  ): Promise<T> {
+    const retrying = retry(
+      handleWhen((error) => repeat && isWorthRepeating(error, deadline)),
+      { maxAttempts: maxRetries, backoff },
+    );
+    try {
+      return await retrying.execute(() => this.breaker.execute(attempt, deadline), deadline);
+    } catch (error) {
+      if (error instanceof BrokenCircuitError)
+        throw new KubernetesApiError('unavailable', 'the API server does not answer: calls are suspended');
+      if (error instanceof TaskCancelledError)
+        throw new KubernetesApiError('unavailable', 'no answer from the API server before the deadline');
+      throw error;
+    }
+  }
+}
+
+const backoff = new DelegateBackoff<{ readonly attempt: number; readonly result: object }>(({ attempt, result }) =>
+  pauseAfter('error' in result ? result.error : undefined, attempt),
+);
+
+/** With jitter, so that replicas do not come back all at once. Never shorter than the server asks for. */
+function pauseAfter(error: unknown, attempt: number): number {
+  const asked = error instanceof KubernetesApiError ? error.retryAfterMs : undefined;
+  if (asked !== undefined) return asked * (1 + Math.random() / 10);
+  return Math.min(firstPauseMs * 2 ** attempt, maxPauseMs) * (0.5 + Math.random() / 2);
+}
+
+function isWorthRepeating(error: unknown, deadline: AbortSignal | undefined): boolean {
+  if (!(error instanceof KubernetesApiError) || error.abandoned) return false;
+  if (error.failure !== 'unavailable' && error.failure !== 'overloaded') return false;
+  return remainingMs(deadline) > (error.retryAfterMs ?? maxPauseMs) * 1.1 + leastCallMs;
+}
+
+/** No answer, or one that says that the server itself cannot. A caller that gave up early says nothing about the server. */
+function isOutage(error: unknown): boolean {
+  return error instanceof KubernetesApiError && error.failure === 'unavailable' && !error.abandoned;
+}

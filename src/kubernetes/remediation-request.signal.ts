@@ -1,0 +1,48 @@
+import type { Signal, SignalSource } from '../signal/signal';
+import { parseTimestamp } from '../signal/timestamp';
+import { toKnownRequest } from './known-request';
+import type { RemediationRequest } from './remediation-request';
+
+/**
+ * The signal that a request was created for, as its next generation needs it. Values that were cut when the request was
+ * built stay cut.
+ * @param now when it counts as received, in milliseconds since the epoch
+ */
+export function signalOf(request: RemediationRequest, now: number): Signal {
+  const { spec } = request;
+  const { severity, firingAlerts } = toKnownRequest(request, now);
+  const { generatorURL, alertManager: externalURL, receiver, groupKey } = spec.metadata;
+  const links = Object.entries({ generatorURL, externalURL, receiver, groupKey }).filter(
+    ([, link]) => link !== undefined,
+  );
+  const [first] = [...firingAlerts].sort(([, a], [, b]) => a - b);
+  return {
+    source: (spec.signalType || spec.metadata.source) as SignalSource,
+    name: spec.alertName,
+    status: 'firing',
+    severity,
+    namespace: spec.resource.namespace ?? '',
+    resource: {
+      kind: spec.resource.kind,
+      name: spec.resource.name,
+      ...(spec.resource.apiVersion === undefined ? {} : { apiVersion: spec.resource.apiVersion }),
+    },
+    labels: new Map(Object.entries(spec.labels)),
+    annotations: new Map(Object.entries(spec.annotations)),
+    startsAt: first?.[1] || (parseTimestamp(spec.firingTime) ?? now),
+    receivedAt: now,
+    links: Object.fromEntries(links),
+    fingerprint: spec.fingerprint,
+    ...(first === undefined ? {} : { senderFingerprint: first[0] }),
+    payload: parsed(spec.originalPayload),
+  };
+}
+
+/** One that was cut is no JSON any more, and goes on as the text it is. */
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload) as unknown;
+  } catch {
+    return payload;
+  }
+}

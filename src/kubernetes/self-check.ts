@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import type { LogSink } from '../logging/log-sink';
+import { deadlineIn } from '../deadline';
+import type { AccessReviewClient } from './access-review.client';
+import { KubernetesApiError } from './kubernetes-api.error';
+import { inWords, type Permission } from './permissions';
+import type { RemediationRequestClient } from './remediation-request.client';
+import { buildRemediationRequest } from './remediation-request.factory';
+import type { RemediationRequest } from './remediation-request';
+
+/** Something that an operator has to put right. */
+export interface Finding {
+  readonly problem: string;
+  /** Whether no signal can be taken until then. */
+  readonly essential: boolean;
+}
+
+export interface SelfCheckOptions {
+  readonly permissions: readonly Permission[];
+  /** Where the request of the trial goes; it is never stored. */
+  readonly namespace: string;
+}
+
+const checkTimeoutMs = 5_000;
+/** While everything is well. */
+const intervalMs = 300_000;
+/** While something is not. */
+const troubledIntervalMs = 10_000;
+/** Until the API server answers for the first time. */
+const firstIntervalMs = 1_000;
+/** After a call was refused. */
+const suspicionMs = 500;
+const leastPauseMs = 5_000;
+
+/**
+ * Finds out whether the cluster lets the gateway do its work, before an alert does: each permission, by
+ * SelfSubjectAccessReview, and a request with every field that is ever sent, by a create that the API server only tries
+ * (dry run) under strict validation. That shows a CRD that is missing or too old as well.
+ *
+ * It is repeated from time to time, and soon after a call was refused.
+ */
+export class SelfCheck {
+  /** What is wrong; `undefined` until it could be found out. */
+  findings: readonly Finding[] | undefined;
+  private readonly stopping = new AbortController();
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private checkedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly reviews: AccessReviewClient,
+    private readonly client: RemediationRequestClient,
+    private readonly options: SelfCheckOptions,
+    private readonly log: LogSink,
+  ) {}
+
+  start(): void {
+    this.schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  /** A call was refused: what was right may have changed. */
+  suspect(): void {
+    if (this.running !== undefined || this.stopping.signal.aborted) return;
+    const pause = this.checkedAt + leastPauseMs - performance.now();
+    clearTimeout(this.timer);
+    this.schedule(Math.max(suspicionMs, pause));
+  }
+
+  private schedule(afterMs: number): void {
+    this.timer = setTimeout(() => {
+      this.running = this.check().finally(() => {
+        this.running = undefined;
+        if (!this.stopping.signal.aborted) this.schedule(this.pauseMs());
+      });
+    }, afterMs).unref();
+  }
+
+  private pauseMs(): number {
+    if (this.findings === undefined) return firstIntervalMs;
+    return this.findings.length === 0 ? intervalMs : troubledIntervalMs;
+  }
+
+  private async check(): Promise<void> {
+    const due = deadlineIn(checkTimeoutMs);
+    try {
+      const [missing, trial] = await Promise.all([this.missingPermissions(due.signal), this.tryCreate(due.signal)]);
+      this.report([...missing, ...trial]);
+    } catch {
+      // The API server does not answer: that is told elsewhere, and says nothing about permissions.
+    } finally {
+      this.checkedAt = performance.now();
+      due.clear();
+    }
+  }
+
+  private async missingPermissions(signal: AbortSignal): Promise<Finding[]> {
+    const { permissions } = this.options;
+    try {
+      const answers = await Promise.all(permissions.map((permission) => this.reviews.mayWe(permission, signal)));
+      return permissions
+        .filter((_, i) => answers[i] === false)
+        .map((permission) => ({
+          problem: `missing permission: ${inWords(permission)} (${permission.neededFor})`,
+          essential: permission.essential,
+        }));
+    } catch (error) {
+      if (!(error instanceof KubernetesApiError) || error.failure !== 'forbidden') throw error;
+      return [{ problem: 'cannot ask which permissions we have (SelfSubjectAccessReview)', essential: false }];
+    }
+  }
+
+  private async tryCreate(signal: AbortSignal): Promise<Finding[]> {
+    try {
+      await this.client.tryCreate(trialRequest(this.options.namespace), signal);
+      return [];
+    } catch (error) {
+      if (!(error instanceof KubernetesApiError)) throw error;
+      return this.judge(error);
+    }
+  }
+
+  private judge({ failure, statusCode, message }: KubernetesApiError): Finding[] {
+    switch (failure) {
+      case 'crd-unusable':
+        return statusCode === 404
+          ? [{ problem: 'the CRD remediationrequests.remediation.kubernaut.io is not installed', essential: true }]
+          : [{ problem: `the installed CRD is too old, upgrade it: ${message}`, essential: true }];
+      case 'invalid':
+        // Webhooks that cannot be tried without effect say so with 400.
+        if (/dry ?run/i.test(message)) return [];
+        return [{ problem: `the installed CRD is not ours: ${message}`, essential: true }];
+      case 'namespace-unusable':
+        return [{ problem: `the fallback namespace ${this.options.namespace} cannot be used`, essential: false }];
+      case 'denied':
+        return [{ problem: `an admission policy refuses requests: ${message}`, essential: false }];
+      case 'webhook-unavailable':
+        return [{ problem: `an admission webhook does not answer: ${message}`, essential: false }];
+      case 'quota-exceeded':
+        return [{ problem: `quota of namespace ${this.options.namespace}: ${message}`, essential: false }];
+      case 'unauthenticated':
+        return [{ problem: 'our own credentials are not accepted', essential: true }];
+      // Named by the permissions.
+      case 'forbidden':
+        return [];
+      case 'unavailable':
+      case 'overloaded':
+      case 'not-found':
+      case 'already-exists':
+      case 'conflict':
+      case 'expired':
+        throw new KubernetesApiError(failure, message, statusCode);
+    }
+  }
+
+  /** One line when it changes. */
+  private report(findings: readonly Finding[]): void {
+    const before = this.findings;
+    this.findings = findings;
+    const problems = findings.map(({ problem }) => problem);
+    if (before?.map(({ problem }) => problem).join() === problems.join()) return;
+    if (findings.length > 0)
+      this.log.error({ problems }, 'self-check failed: the cluster does not let the gateway work');
+    else this.log.info({ permissions: this.options.permissions.length }, 'self-check passed');
+  }
+}
+
+function trialRequest(namespace: string): RemediationRequest {
+  const now = Date.now();
+  const fingerprint = randomBytes(32).toString('hex');
+  const links = { generatorURL: 'http://x', externalURL: 'http://x', receiver: 'x', groupKey: 'x' };
+  return buildRemediationRequest(
+    {
+      source: 'prometheus',
+      name: 'gateway-self-check',
+      status: 'firing',
+      severity: 'info',
+      namespace,
+      resource: { kind: 'Pod', name: 'x', apiVersion: 'v1' },
+      labels: new Map([['alertname', 'gateway-self-check']]),
+      annotations: new Map([['summary', 'never stored']]),
+      startsAt: now,
+      receivedAt: now,
+      links,
+      fingerprint,
+      payload: {},
+    },
+    { environment: 'unknown', environmentSource: 'default', priority: 'P3', prioritySource: 'fallback_table' },
+    { namespace, generation: 1 },
+    [{ fingerprint: '0', startsAt: new Date(now).toISOString() }],
+    'self-check',
+  );
+}

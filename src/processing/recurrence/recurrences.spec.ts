@@ -1,0 +1,131 @@
+import { aProcessor, cooldownMs } from '../../../test/support/a-processor';
+import { aSignal } from '../../../test/support/a-signal';
+import { FakeClock } from '../../../test/support/fake-clock';
+import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
+import type { RequestRef } from '../../state/signal-state';
+
+const signal = aSignal({ senderFingerprint: 'a' });
+
+describe('Recurrences', () => {
+  let clock: FakeClock;
+  let requests: FakeRemediationRequestClient;
+  let replica: ReturnType<typeof aProcessor>;
+
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance', 'nextTick', 'queueMicrotask'] });
+    clock = new FakeClock();
+    requests = new FakeRemediationRequestClient(clock);
+    replica = aProcessor(clock, requests);
+  });
+  afterEach(() => {
+    replica.recurrences.stop();
+    jest.useRealTimers();
+  });
+
+  /** Lets time pass in steps, for clocks and timers alike, and what they start run before its own deadlines come. */
+  const pass = async (milliseconds: number) => {
+    for (let left = milliseconds; left > 0; left -= 1_000) {
+      clock.advance(Math.min(left, 1_000));
+      jest.advanceTimersByTime(Math.min(left, 1_000));
+      for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  /** The watch shows all that there is. */
+  const shown = () => {
+    for (const request of replica.index.values()) replica.index.onRequest(request, false);
+  };
+  /** One request that is over, and fired again in its cooldown. */
+  const recurred = async (): Promise<RequestRef> => {
+    await replica.send([signal]);
+    const ref = { namespace: 'prod-payment-service', name: requests.names[0]! };
+    requests.finish(ref);
+    await pass(60_000);
+    expect(await replica.send([{ ...signal, receivedAt: clock.now() }])).toMatchObject([{ status: 'duplicate' }]);
+    return ref;
+  };
+
+  it('opens the next generation when the cooldown ends, though nobody sends it again', async () => {
+    await recurred();
+    replica.recurrences.start();
+    await pass(cooldownMs - 60_000 - 1_000);
+    expect(requests.objects).toHaveLength(1);
+    await pass(3_000);
+    expect(requests.objects).toHaveLength(2);
+    const [first, second] = requests.objects;
+    expect(second).toMatchObject({
+      metadata: { name: `${first!.metadata.name!}-2`, namespace: 'prod-payment-service' },
+      spec: {
+        alertName: signal.name,
+        fingerprint: signal.fingerprint,
+        generation: 2,
+        resource: first!.spec.resource,
+        labels: first!.spec.labels,
+        originalPayload: first!.spec.originalPayload,
+        firingAlerts: first!.spec.firingAlerts,
+      },
+    });
+    expect(replica.log.lines.at(-1)).toMatchObject({ fields: { outcome: 'created', reason: 'next_generation' } });
+  });
+
+  it('remembers nothing of it afterwards, so that deleting the next one does not bring it back', async () => {
+    const ref = await recurred();
+    replica.recurrences.start();
+    await pass(cooldownMs);
+    await pass(2_000);
+    expect(requests.objects[0]?.status?.signal).not.toHaveProperty('recurredAt');
+    requests.delete({ ...ref, name: requests.names[1]! });
+    shown();
+    await pass(cooldownMs);
+    expect(requests.objects).toHaveLength(1);
+  });
+
+  it('opens nothing when it resolved in the meantime', async () => {
+    await recurred();
+    replica.recurrences.start();
+    await replica.send([{ ...signal, status: 'resolved' }]);
+    shown();
+    await pass(2 * cooldownMs);
+    expect(requests.objects).toHaveLength(1);
+  });
+
+  it('opens nothing for a request that was over and never fired again', async () => {
+    await replica.send([signal]);
+    requests.finish({ namespace: 'prod-payment-service', name: requests.names[0]! });
+    replica.recurrences.start();
+    await pass(2 * cooldownMs);
+    expect(requests.objects).toHaveLength(1);
+  });
+
+  it('opens nothing when it was sent again and has its next generation', async () => {
+    await recurred();
+    await pass(cooldownMs);
+    await replica.send([{ ...signal, receivedAt: clock.now() }]);
+    expect(requests.objects).toHaveLength(2);
+    replica.recurrences.start();
+    await pass(5_000);
+    expect(requests.objects).toHaveLength(2);
+  });
+
+  it('opens one when several replicas see it', async () => {
+    await recurred();
+    const others = [aProcessor(clock, requests), aProcessor(clock, requests)];
+    for (const { recurrences } of [replica, ...others]) recurrences.start();
+    await pass(cooldownMs);
+    await pass(5_000);
+    expect(requests.names.filter((name) => name.endsWith('-2'))).toHaveLength(1);
+    expect(requests.objects).toHaveLength(2);
+    for (const { recurrences } of others) recurrences.stop();
+  });
+
+  it('tries again while the API server does not answer', async () => {
+    await recurred();
+    replica.recurrences.start();
+    requests.failNext('get', 'unavailable');
+    requests.failNext('create', 'unavailable', 2);
+    await pass(cooldownMs);
+    expect(replica.log.messages).toContain('next generation delayed');
+    expect(replica.log.lines.at(-1)).toMatchObject({ fields: { outcome: 'created', reason: 'next_generation' } });
+    expect(requests.objects).toHaveLength(2);
+    expect(requests.callsOf('create')).toHaveLength(4);
+  });
+});

@@ -1,0 +1,114 @@
+import type { Clock } from '../../clock';
+import { deadlineIn } from '../../deadline';
+import { isFailure } from '../../kubernetes/kubernetes-api.error';
+import type { KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
+import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import { signalOf } from '../../kubernetes/remediation-request.signal';
+import type { LogSink } from '../../logging/log-sink';
+import { refOf } from '../deduplication/deduplication';
+import { standingOf } from '../deduplication/standing';
+import type { RequestStatus } from '../request-status/request-status';
+import type { SignalProcessor } from '../signal-processor';
+
+const attemptMs = 4_500;
+const retryMs = 5_000;
+/** Replicas see the same requests: they do not all begin at once. */
+const spreadMs = 1_000;
+/** The longest that a timer can wait. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/**
+ * Opens the next generation of incidents that fired again while their request was cooling down, when that time is over:
+ * the sender may not say it again for hours.
+ *
+ * What it needs stands in the requests themselves, so that it survives a restart and any replica can do it; the names of
+ * requests let one through.
+ */
+export class Recurrences {
+  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private stopped = false;
+
+  constructor(
+    private readonly index: RemediationRequestIndex,
+    private readonly client: RemediationRequestClient,
+    private readonly status: RequestStatus,
+    private readonly processor: SignalProcessor,
+    private readonly clock: Clock,
+    private readonly cooldownMs: number,
+    private readonly log: LogSink,
+  ) {}
+
+  get waitingCount(): number {
+    return this.timers.size;
+  }
+
+  start(): void {
+    this.index.onRequest = (request, isGone) => this.follow(request, isGone);
+    for (const request of this.index.values()) this.follow(request, false);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+  }
+
+  private follow(request: KnownRequest, isGone: boolean): void {
+    const key = keyOf(request);
+    clearTimeout(this.timers.get(key));
+    this.timers.delete(key);
+    const { overSince, recurredAt } = request;
+    if (isGone || overSince === undefined || recurredAt === undefined) return;
+    this.schedule(request, overSince + this.cooldownMs - this.clock.now() + Math.random() * spreadMs);
+  }
+
+  private schedule(request: KnownRequest, afterMs: number): void {
+    if (this.stopped) return;
+    const timer = setTimeout(() => void this.attempt(request), Math.min(Math.max(afterMs, 0), maxTimerMs));
+    this.timers.set(keyOf(request), timer.unref());
+  }
+
+  private async attempt(request: KnownRequest): Promise<void> {
+    this.timers.delete(keyOf(request));
+    const due = deadlineIn(attemptMs);
+    try {
+      if (!(await this.reopen(request, due.signal))) this.schedule(request, retryMs + Math.random() * spreadMs);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.log.warn({ remediation_request: keyOf(request), reason }, 'next generation delayed');
+      this.schedule(request, retryMs + Math.random() * spreadMs);
+    } finally {
+      due.clear();
+    }
+  }
+
+  /** Whether nothing is left to be done for it. */
+  private async reopen(request: KnownRequest, deadline: AbortSignal): Promise<boolean> {
+    const known = await this.index.find(request.fingerprint, deadline);
+    const current = known.find((candidate) => keyOf(candidate) === keyOf(request));
+    // It was deleted, or it resolved in the meantime.
+    if (current?.overSince === undefined || current.recurredAt === undefined) return true;
+
+    const standing = standingOf(known, this.clock.now(), this.cooldownMs);
+    if (standing.kind === 'carried' && keyOf(standing.request) === keyOf(request)) return false;
+    if (standing.kind === 'carried' || (standing.over && keyOf(standing.over) !== keyOf(request))) {
+      this.status.carriedOn(refOf(request));
+      return true;
+    }
+    try {
+      const signal = signalOf(await this.client.get(refOf(request), deadline), this.clock.now());
+      const { status } = await this.processor.reopen(signal, current.firingAlerts, deadline);
+      if (status === 'failed') return false;
+      this.status.carriedOn(refOf(request));
+      return true;
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return true;
+      throw error;
+    }
+  }
+}
+
+function keyOf({ namespace, name }: KnownRequest): string {
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,143 @@
+import { inTime } from '../../../test/support/a-processor';
+import { aSignal } from '../../../test/support/a-signal';
+import { eventually } from '../../../test/support/eventually';
+import { FakeClock, noon } from '../../../test/support/fake-clock';
+import {
+  FakeRemediationRequestClient,
+  FakeRemediationRequestIndex,
+} from '../../../test/support/fake-remediation-requests';
+import { RecordingLog } from '../../../test/support/recording-log';
+import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
+import type { Signal } from '../../signal/signal';
+import type { RequestRef } from '../../state/signal-state';
+import { RequestStatus } from './request-status';
+import { sightingOf } from './sighting';
+
+const classification = { environment: 'production', environmentSource: 'x', priority: 'P1', prioritySource: 'y' };
+const seen = (count: number) => ({ count, firstSeen: noon, lastSeen: noon });
+
+describe('RequestStatus', () => {
+  let requests: FakeRemediationRequestClient;
+  let index: FakeRemediationRequestIndex;
+  let status: RequestStatus;
+  let log: RecordingLog;
+  let ref: RequestRef;
+  const signal = aSignal({ senderFingerprint: 'a' });
+  const of = (changes: Partial<Signal>) => sightingOf({ ...signal, ...changes });
+  const note = (sightings = [sightingOf(signal)], count?: number) =>
+    status.note(ref, index.get(ref), sightings, count === undefined ? undefined : seen(count), inTime);
+  const written = () => requests.objects[0]?.status;
+  const patches = () => requests.callsOf('patch').length;
+
+  beforeEach(async () => {
+    const clock = new FakeClock();
+    requests = new FakeRemediationRequestClient(clock);
+    index = new FakeRemediationRequestIndex(requests, clock);
+    log = new RecordingLog();
+    status = new RequestStatus(requests, index, clock, log);
+    const firingAlerts = [{ fingerprint: 'a', startsAt: new Date(signal.startsAt).toISOString() }];
+    const place = { namespace: 'prod', generation: 1 };
+    const { metadata } = await requests.create(buildRemediationRequest(signal, classification, place, firingAlerts));
+    ref = { namespace: 'prod', name: metadata.name! };
+  });
+  afterEach(() => status.flush(inTime));
+
+  it('has written that a signal resolved when it answers', async () => {
+    const after = await note([of({ status: 'resolved', endsAt: noon })]);
+    expect(after?.resolved).toBe(true);
+    expect(written()?.signal).toMatchObject({ state: 'Resolved', resolvedAt: '2025-10-04T12:00:00Z' });
+  });
+
+  it('writes counts behind the caller, together, and as the last one says', async () => {
+    for (let count = 2; count <= 50; count++) await note(undefined, count);
+    expect(patches()).toBe(0);
+    await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(50));
+    expect(patches()).toBe(1);
+  });
+
+  it('writes counts of an object at most once a second', async () => {
+    const times: number[] = [];
+    const patch = requests.patchStatus.bind(requests);
+    jest.spyOn(requests, 'patchStatus').mockImplementation((...args) => {
+      times.push(performance.now());
+      return patch(...args);
+    });
+    for (let count = 2; times.length < 3; count++) {
+      await note(undefined, count);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const [first = 0, second = 0, third = 0] = times;
+    // A timer may come a little early by this clock, never much.
+    expect(Math.min(second - first, third - second)).toBeGreaterThan(990);
+  });
+
+  it('reads the object again when somebody else changed it, and loses nothing of either', async () => {
+    index.get(ref);
+    index.mode = 'lagging';
+    requests.touch(ref, { overallPhase: 'Executing' });
+    await note([of({ status: 'resolved' })]);
+    expect(written()).toMatchObject({ overallPhase: 'Executing', signal: { state: 'Resolved' } });
+    expect(requests.callsOf('get')).toHaveLength(1);
+  });
+
+  it('gives up on an object that changes all the time', async () => {
+    requests.failNext('patch', 'conflict', 8);
+    await expect(note([of({ status: 'resolved' })])).rejects.toMatchObject({ failure: 'conflict' });
+  });
+
+  it('fails when what must be written cannot be', async () => {
+    requests.failNext('patch', 'unavailable');
+    await expect(note([of({ status: 'resolved' })])).rejects.toBeInstanceOf(KubernetesApiError);
+    expect(log.messages).toEqual(['status of requests cannot be written now']);
+  });
+
+  it('keeps counts that could not be written, and writes them later', async () => {
+    requests.failNext('patch', 'unavailable');
+    await note(undefined, 7);
+    await eventually(() => expect(patches()).toBe(1));
+    await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(7));
+    expect(log.messages).toEqual(['status of requests cannot be written now', 'status of requests is written again']);
+  });
+
+  it('keeps what it was told of a request that could not be read, until it can be', async () => {
+    requests.failNext('get', 'unavailable');
+    index.mode = 'cold';
+    await status.note(ref, undefined, [of({ status: 'firing', senderFingerprint: 'b' })], seen(2), inTime);
+    await eventually(() =>
+      expect(written()?.signal?.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'b']),
+    );
+  });
+
+  it('knows nothing of an object that was deleted in between', async () => {
+    const known = index.get(ref);
+    index.mode = 'lagging';
+    requests.delete(ref);
+    expect(await status.note(ref, known, [of({ status: 'resolved' })], undefined, inTime)).toBeUndefined();
+  });
+
+  it('writes changes of one object one after the other', async () => {
+    const release = requests.holdCreates();
+    const resolving = note([of({ status: 'resolved', endsAt: noon })]);
+    const firing = note([of({ status: 'firing', startsAt: noon + 1_000 })]);
+    release();
+    expect([(await resolving)?.resolved, (await firing)?.resolved]).toEqual([true, false]);
+    expect(written()?.signal).toMatchObject({ state: 'Firing' });
+  });
+
+  it('removes what was remembered of an incident that has its next generation', async () => {
+    requests.finish(ref);
+    await note([sightingOf(signal)]);
+    expect(written()?.signal?.recurredAt).toBeDefined();
+    status.carriedOn(ref);
+    await eventually(() => expect(written()?.signal?.recurredAt).toBeUndefined());
+    expect(written()?.signal?.state).toBe('Firing');
+  });
+
+  it('writes what is open when it is told to end', async () => {
+    await note(undefined, 9);
+    await status.flush(inTime);
+    expect(written()?.deduplication?.occurrenceCount).toBe(9);
+    expect(status.pendingCount).toBe(0);
+  });
+});

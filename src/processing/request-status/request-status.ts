@@ -1,0 +1,299 @@
+import pLimit from 'p-limit';
+import type { Clock } from '../../clock';
+import { beforeDeadline, deadlineIn } from '../../deadline';
+import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
+import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import type { LogSink } from '../../logging/log-sink';
+import type { Occurrences, RequestRef } from '../../state/signal-state';
+import { deduplicationAfter, signalStatusAfter } from './signal-status';
+import type { Sighting } from './sighting';
+
+/** What is to be written to a request. */
+interface Change {
+  /** The last of each alert of the sender. */
+  readonly sightings: Map<string, Sighting>;
+  seen?: Occurrences;
+  /** Its incident has the next generation: nothing is to be remembered any more. */
+  carriedOn?: boolean;
+}
+
+interface Pending extends Change {
+  readonly ref: RequestRef;
+  /** Those who answer their sender only when it is written. */
+  waiters: PromiseWithResolvers<KnownRequest | undefined>[];
+  running: boolean;
+  /** In a row. */
+  failures: number;
+  /** When it was written last, by the monotonic clock. */
+  writtenAt: number;
+  timer?: NodeJS.Timeout;
+}
+
+const maxPending = 10_000;
+const maxSightings = 256;
+/** Counts are written at most so often per object, and first after a moment in which others can join. Milliseconds. */
+const countIntervalMs = 1_000;
+const firstCountMs = 250;
+const retryMs = 1_000;
+const maxRetryMs = 30_000;
+/** Of counts; what a sender waits for is not held up by them. */
+const countsAtOnce = 4;
+const writeTimeoutMs = 4_500;
+/** Somebody else writes the same status at the same time: so often it is read again. */
+const maxAttempts = 8;
+
+/**
+ * Writes to `status` what signals say about a request that exists: how often it was seen, whether it still fires.
+ *
+ * Changes of one object are written one after the other and together, guarded by its `resourceVersion` and read again when
+ * that has moved on. Counts are absolute, follow within about a second, and never go down; a failure keeps them for later.
+ */
+export class RequestStatus {
+  private readonly pending = new Map<string, Pending>();
+  private readonly counting = pLimit(countsAtOnce);
+  private failing = false;
+
+  constructor(
+    private readonly client: RemediationRequestClient,
+    private readonly index: RemediationRequestIndex,
+    private readonly clock: Clock,
+    private readonly log: LogSink,
+  ) {}
+
+  get pendingCount(): number {
+    return this.pending.size;
+  }
+
+  /**
+   * Takes sightings of the signal that `ref` carries. What changes how its signal stands is acknowledged by the API server
+   * when this resolves; how often it was seen is written behind the caller's back.
+   * @param known the request as last seen, if it could be; else the sightings are kept until the API server answers again
+   * @returns the request as it then stands; `undefined` if it was deleted or cannot be read now
+   * @throws KubernetesApiError, DeadlineExceededError
+   */
+  async note(
+    ref: RequestRef,
+    known: KnownRequest | undefined,
+    sightings: readonly Sighting[],
+    seen: Occurrences | undefined,
+    deadline: AbortSignal,
+  ): Promise<KnownRequest | undefined> {
+    if (known !== undefined && signalStatusAfter(known, sightings) === undefined && !this.isChanging(ref)) {
+      if (seen !== undefined) this.later(ref, [], seen);
+      return known;
+    }
+    if (known === undefined) {
+      this.later(ref, sightings, seen);
+      return undefined;
+    }
+    return this.now(ref, sightings, seen, deadline);
+  }
+
+  /** Whether a change is on its way that `known` may not show yet. */
+  private isChanging({ namespace, name }: RequestRef): boolean {
+    const entry = this.pending.get(`${namespace}/${name}`);
+    return entry !== undefined && (entry.running || entry.sightings.size > 0);
+  }
+
+  /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
+  carriedOn(ref: RequestRef): void {
+    const entry = this.entryOf(ref);
+    if (entry === undefined) return;
+    entry.carriedOn = true;
+    this.schedule(entry, firstCountMs);
+  }
+
+  /** Writes what is still open, for as long as the deadline allows. */
+  async flush(deadline: AbortSignal): Promise<void> {
+    await Promise.allSettled(
+      [...this.pending.values()].map((entry) => {
+        clearTimeout(entry.timer);
+        return beforeDeadline(this.write(entry), deadline);
+      }),
+    );
+    for (const { timer } of this.pending.values()) clearTimeout(timer);
+    this.pending.clear();
+  }
+
+  private now(
+    ref: RequestRef,
+    sightings: readonly Sighting[],
+    seen: Occurrences | undefined,
+    deadline: AbortSignal,
+  ): Promise<KnownRequest | undefined> {
+    const entry = this.entryOf(ref);
+    if (entry === undefined)
+      return Promise.reject(new KubernetesApiError('overloaded', 'too many status patches wait for the API server'));
+    merge(entry, sightings, seen);
+    const waiter = Promise.withResolvers<KnownRequest | undefined>();
+    entry.waiters.push(waiter);
+    clearTimeout(entry.timer);
+    void this.write(entry);
+    return beforeDeadline(waiter.promise, deadline);
+  }
+
+  /** When there is no room, the next sighting brings what is lost here. */
+  private later(ref: RequestRef, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
+    const entry = this.entryOf(ref);
+    if (entry === undefined) return;
+    merge(entry, sightings, seen);
+    this.schedule(entry, firstCountMs);
+  }
+
+  private entryOf(ref: RequestRef): Pending | undefined {
+    const key = `${ref.namespace}/${ref.name}`;
+    let entry = this.pending.get(key);
+    if (entry === undefined) {
+      if (this.pending.size >= maxPending) return undefined;
+      entry = {
+        ref,
+        sightings: new Map(),
+        waiters: [],
+        running: false,
+        failures: 0,
+        writtenAt: Number.NEGATIVE_INFINITY,
+      };
+      this.pending.set(key, entry);
+    }
+    return entry;
+  }
+
+  /** Unless something is scheduled or under way already, which will take this along or go on with it. */
+  private schedule(entry: Pending, afterMs: number): void {
+    if (entry.running || entry.timer !== undefined) return;
+    const nextTurnMs = entry.writtenAt + countIntervalMs - performance.now();
+    entry.timer = setTimeout(
+      () => {
+        delete entry.timer;
+        void this.counting(() => this.write(entry));
+      },
+      Math.max(afterMs, nextTurnMs),
+    ).unref();
+  }
+
+  /** It is kept until it may be written again: who comes earlier has to wait for that. */
+  private forgetLater(entry: Pending): void {
+    const key = `${entry.ref.namespace}/${entry.ref.name}`;
+    setTimeout(() => {
+      const isIdle = !entry.running && entry.timer === undefined && !hasWork(entry);
+      if (isIdle && this.pending.get(key) === entry) this.pending.delete(key);
+    }, countIntervalMs).unref();
+  }
+
+  /** Writes all that is open of an entry. Never rejects: who waits is told. */
+  private async write(entry: Pending): Promise<void> {
+    delete entry.timer;
+    if (entry.running) return;
+    entry.running = true;
+    while (hasWork(entry)) {
+      const change = take(entry);
+      const due = deadlineIn(writeTimeoutMs);
+      try {
+        const written = await this.apply(entry.ref, change, due.signal);
+        entry.failures = 0;
+        if (this.failing) this.log.info({}, 'status of requests is written again');
+        this.failing = false;
+        for (const { resolve } of change.waiters) resolve(written);
+      } catch (error) {
+        for (const { reject } of change.waiters) reject(error);
+        this.failed(entry, change, error);
+        break;
+      } finally {
+        due.clear();
+      }
+      // What only counts waits its time; what a sender waits for does not.
+      if (entry.waiters.length === 0) break;
+    }
+    entry.running = false;
+    entry.writtenAt = performance.now();
+    const { failures } = entry;
+    if (!hasWork(entry)) this.forgetLater(entry);
+    else if (failures === 0) this.schedule(entry, 0);
+    else this.schedule(entry, Math.min(retryMs * 2 ** (failures - 1), maxRetryMs) * (0.75 + Math.random() / 2));
+  }
+
+  /** Waiters have been told and will be asked again by their sender; what nobody waited for is kept. */
+  private failed(entry: Pending, change: Change & { readonly waiters: unknown[] }, error: unknown): void {
+    entry.failures++;
+    if (change.waiters.length === 0) {
+      for (const [alert, sighting] of change.sightings)
+        if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
+    }
+    if (change.seen !== undefined) entry.seen = later(change.seen, entry.seen);
+    if (change.carriedOn) entry.carriedOn = true;
+    if (!this.failing) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.log.warn({ reason }, 'status of requests cannot be written now');
+    }
+    this.failing = true;
+  }
+
+  /** @returns the request as it then stands, `undefined` when it is gone */
+  private async apply(ref: RequestRef, change: Change, signal: AbortSignal): Promise<KnownRequest | undefined> {
+    let known = this.index.get(ref);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      try {
+        known ??= this.known(await this.client.get(ref, signal));
+        const patch = patchFor(known, change);
+        if (patch === undefined) return known;
+        const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
+        return this.index.observe(patched);
+      } catch (error) {
+        if (isFailure(error, 'not-found')) return undefined;
+        if (!isFailure(error, 'conflict')) throw error;
+        known = undefined;
+      }
+    }
+    throw new KubernetesApiError('conflict', `the status of ${ref.namespace}/${ref.name} keeps changing`);
+  }
+
+  private known(request: Parameters<typeof toKnownRequest>[0]): KnownRequest {
+    return toKnownRequest(request, this.clock.now());
+  }
+}
+
+/** Of one batch, firing wins over resolved: it comes last. */
+function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
+  const firingLast = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
+  for (const sighting of firingLast) {
+    if (entry.sightings.size < maxSightings || entry.sightings.has(sighting.alert))
+      entry.sightings.set(sighting.alert, sighting);
+  }
+  if (seen !== undefined) entry.seen = later(seen, entry.seen);
+}
+
+function later(a: Occurrences, b: Occurrences | undefined): Occurrences {
+  return b === undefined || a.count >= b.count ? a : b;
+}
+
+function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
+  return sightings.size > 0 || seen !== undefined || carriedOn === true || waiters.length > 0;
+}
+
+function take(entry: Pending): Change & { readonly waiters: Pending['waiters'] } {
+  const { seen, carriedOn, waiters } = entry;
+  const taken = {
+    sightings: new Map(entry.sightings),
+    ...(seen ? { seen } : {}),
+    ...(carriedOn ? { carriedOn } : {}),
+    waiters,
+  };
+  entry.sightings.clear();
+  delete entry.seen;
+  delete entry.carriedOn;
+  entry.waiters = [];
+  return taken;
+}
+
+function patchFor(known: KnownRequest, { sightings, seen, carriedOn }: Change): object | undefined {
+  const signal = signalStatusAfter(known, [...sightings.values()]);
+  const deduplication = seen && deduplicationAfter(known, seen);
+  const forgets = carriedOn === true && known.recurredAt !== undefined;
+  if (signal === undefined && deduplication === undefined && !forgets) return undefined;
+  return {
+    ...(signal || forgets ? { signal: { ...signal, ...(forgets ? { recurredAt: null } : {}) } } : {}),
+    ...(deduplication ? { deduplication } : {}),
+  };
+}

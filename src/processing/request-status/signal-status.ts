@@ -1,0 +1,105 @@
+import type { KnownRequest } from '../../kubernetes/known-request';
+import { maxFiringAlerts, type FiringAlert, type SignalStatus } from '../../kubernetes/remediation-request';
+import { severities } from '../../signal/severity';
+import { formatTimestamp } from '../../signal/timestamp';
+import type { Occurrences } from '../../state/signal-state';
+import type { Sighting } from './sighting';
+
+type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
+  readonly firingAlerts: ReadonlyMap<string, number>;
+  readonly resolvedAt?: number;
+};
+
+/**
+ * What `status.signal` must become after these sightings; `undefined` when it stands as it should.
+ *
+ * Several alerts of a sender may be one incident, so it has resolved only when none of them fires any more. In one batch
+ * firing wins (contract, section 5).
+ */
+export function signalStatusAfter(known: KnownRequest, sightings: readonly Sighting[]): SignalStatus | undefined {
+  const resolvedFirst = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
+  const before: Standing = known;
+  let after = before;
+  for (const sighting of resolvedFirst) {
+    after = sighting.status === 'firing' ? afterFiring(known, after, sighting) : afterResolved(after, sighting);
+  }
+  return isSame(before, after) ? undefined : toStatus(after);
+}
+
+/** What `status.deduplication` must become; never lower than it is. `undefined` when nothing changes. */
+export function deduplicationAfter(known: KnownRequest, seen: Occurrences): Record<string, unknown> | undefined {
+  const { occurrences, createdAt } = known;
+  const count = Math.max(seen.count, occurrences?.count ?? 1);
+  const lastSeen = Math.max(seen.lastSeen, occurrences?.lastSeen ?? 0);
+  const firstSeen = Math.min(seen.firstSeen, occurrences?.firstSeen ?? createdAt);
+  if (count === occurrences?.count && toSecond(lastSeen) === toSecond(occurrences.lastSeen)) return undefined;
+  return {
+    occurrenceCount: count,
+    firstSeen: formatTimestamp(firstSeen),
+    lastSeen: formatTimestamp(lastSeen),
+  };
+}
+
+export function firingAlertsOf(sightings: readonly Sighting[]): FiringAlert[] {
+  return toFiringAlerts(
+    new Map(sightings.slice(0, maxFiringAlerts).map(({ alert, startsAt = 0 }) => [alert, startsAt])),
+  );
+}
+
+function afterFiring(known: KnownRequest, standing: Standing, sighting: Sighting): Standing {
+  const { alert, startsAt = 0, severity, receivedAt } = sighting;
+  const firingAlerts = new Map(standing.firingAlerts);
+  const since = firingAlerts.get(alert);
+  if (since === undefined ? firingAlerts.size < maxFiringAlerts : startsAt > since) firingAlerts.set(alert, startsAt);
+  return {
+    severity: severities.indexOf(severity) < severities.indexOf(standing.severity) ? severity : standing.severity,
+    resolved: false,
+    firingAlerts,
+    ...(known.overSince === undefined ? {} : { recurredAt: standing.recurredAt ?? receivedAt }),
+  };
+}
+
+function afterResolved(standing: Standing, { alert, endsAt, receivedAt }: Sighting): Standing {
+  const firingSince = standing.firingAlerts.get(alert);
+  // It tells the end of an earlier firing: this one began after it.
+  if (firingSince !== undefined && endsAt !== undefined && endsAt < firingSince) return standing;
+  const firingAlerts = new Map(standing.firingAlerts);
+  firingAlerts.delete(alert);
+  if (firingAlerts.size > 0 || standing.resolved) return { ...standing, firingAlerts };
+  return { severity: standing.severity, resolved: true, resolvedAt: endsAt ?? receivedAt, firingAlerts };
+}
+
+function isSame(before: Standing, after: Standing): boolean {
+  return (
+    before.severity === after.severity &&
+    before.resolved === after.resolved &&
+    before.recurredAt === after.recurredAt &&
+    before.firingAlerts.size === after.firingAlerts.size &&
+    [...after.firingAlerts].every(([alert, since]) => before.firingAlerts.get(alert) === since)
+  );
+}
+
+function toStatus({ severity, resolved, resolvedAt, firingAlerts, recurredAt }: Standing): SignalStatus {
+  return {
+    state: resolved ? 'Resolved' : 'Firing',
+    severity,
+    firingAlerts: toFiringAlerts(firingAlerts),
+    ...(resolved && resolvedAt === undefined ? {} : { resolvedAt: textOrNull(resolvedAt) }),
+    recurredAt: textOrNull(recurredAt),
+  };
+}
+
+function toFiringAlerts(alerts: ReadonlyMap<string, number>): FiringAlert[] {
+  return [...alerts].map(([fingerprint, startsAt]) => ({
+    fingerprint,
+    ...(startsAt === 0 ? {} : { startsAt: formatTimestamp(startsAt) }),
+  }));
+}
+
+function textOrNull(time: number | undefined): string | null {
+  return time === undefined ? null : formatTimestamp(time);
+}
+
+function toSecond(time: number): number {
+  return Math.floor(time / 1000);
+}
