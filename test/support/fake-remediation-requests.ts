@@ -11,7 +11,7 @@ import { RecordingLog } from './recording-log';
 /** For a class that is given an API and calls nothing on it. */
 const noApi = {} as KubernetesApi;
 
-type Verb = 'create' | 'get' | 'list' | 'patch';
+type Verb = 'create' | 'try' | 'get' | 'list' | 'patch';
 
 /** The RemediationRequests of an API server, in memory: it arbitrates by name, as the real one does. */
 export class FakeRemediationRequestClient extends RemediationRequestClient {
@@ -102,6 +102,12 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
     } finally {
       this.creates--;
     }
+  }
+
+  override tryCreate(request: RemediationRequest): Promise<RemediationRequest> {
+    this.calls.push(`try ${request.metadata.namespace ?? ''}`);
+    const fault = this.takeFault('try');
+    return fault === undefined ? Promise.resolve(request) : Promise.reject(fault.error);
   }
 
   override async patchStatus(

@@ -1,0 +1,201 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../../test/support/eventually';
+import { RecordingLog } from '../../test/support/recording-log';
+import { deadlineIn } from '../deadline';
+import { KubernetesApi } from './kubernetes-api';
+import type { KubernetesApiError } from './kubernetes-api.error';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const status =
+  (code: number, members: object = {}, headers: Record<string, string> = {}): Answer =>
+  (_, response) =>
+    void response.writeHead(code, headers).end(JSON.stringify({ kind: 'Status', code, ...members }));
+const fine: Answer = (_, response) => void response.end('{"fine":true}');
+const reset: Answer = (request) => void request.socket.destroy();
+const hang: Answer = () => undefined;
+
+describe('KubernetesApi', () => {
+  let server: Server;
+  /** What the server does with the next calls; then all is fine. */
+  let script: Answer[];
+  let tokens: (string | undefined)[];
+  let directory: string;
+  let log: RecordingLog;
+  let api: KubernetesApi;
+  const call = (milliseconds = 4_500) => api.call('GET', '/x', { signal: deadlineIn(milliseconds).signal });
+  const failureOf = async (work: Promise<unknown>): Promise<Partial<KubernetesApiError>> =>
+    work.then(
+      () => ({}),
+      (error: unknown) => error as KubernetesApiError,
+    );
+  const writeToken = (token: string) => writeFileSync(join(directory, 'token'), token);
+
+  beforeEach(async () => {
+    script = [];
+    tokens = [];
+    server = createServer((request, response) => {
+      tokens.push(request.headers.authorization);
+      (script.shift() ?? fine)(request, response);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    directory = mkdtempSync(join(tmpdir(), 'gateway-kubeconfig-'));
+    writeToken('first');
+    const address = server.address() as AddressInfo;
+    const config = {
+      clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${address.port}` } }],
+      users: [
+        {
+          name: 'u',
+          user: { 'auth-provider': { name: 'tokenFile', config: { tokenFile: join(directory, 'token') } } },
+        },
+      ],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    };
+    const kubeconfig = join(directory, 'kubeconfig');
+    writeFileSync(kubeconfig, JSON.stringify(config));
+    log = new RecordingLog();
+    api = await KubernetesApi.connect({ kubeconfig, context: '', connections: 8, callTimeoutMs: 500 }, log);
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await api.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it.each([
+    ['a reset', reset],
+    ['500', status(500)],
+    ['503', status(503)],
+    ['a call without an answer', hang],
+    ['429 without a time', status(429)],
+  ])('repeats a call after %s', async (_, fault) => {
+    script.push(fault);
+    expect(await call()).toEqual({ fine: true });
+    expect(tokens).toHaveLength(2);
+  });
+
+  it('repeats a call twice, then it has failed', async () => {
+    script.push(...Array.from({ length: 5 }, () => status(500)));
+    expect(await failureOf(call())).toMatchObject({ failure: 'unavailable', statusCode: 500 });
+    expect(tokens).toHaveLength(3);
+  });
+
+  it.each([
+    ['400', 400, 'invalid'],
+    ['403', 403, 'forbidden'],
+    ['409', 409, 'conflict'],
+    ['422', 422, 'invalid'],
+  ])('does not repeat a call that was answered %s', async (_, code, failure) => {
+    script.push(status(code));
+    expect(await failureOf(call())).toMatchObject({ failure });
+    expect(tokens).toHaveLength(1);
+  });
+
+  it('stays away for as long as the server asks', async () => {
+    script.push(status(429, {}, { 'retry-after': '1' }));
+    const begin = performance.now();
+    expect(await call()).toEqual({ fine: true });
+    expect(performance.now() - begin).toBeGreaterThan(990);
+  });
+
+  it.each([
+    ['longer than there is time', 4_500, { 'retry-after': '10' }],
+    ['too close to the deadline', 1_000, { 'retry-after': '1' }],
+  ])('fails at once when that is %s', async (_, time, headers) => {
+    script.push(status(429, {}, headers));
+    expect(await failureOf(call(time))).toMatchObject({
+      failure: 'overloaded',
+      retryAfterMs: Number(headers['retry-after']) * 1000,
+    });
+    expect(tokens).toHaveLength(1);
+  });
+
+  it('ends with its deadline, whatever the server does', async () => {
+    script.push(hang, hang, hang);
+    expect(await failureOf(call(700))).toMatchObject({ failure: 'unavailable' });
+  });
+
+  describe('when its own token is not accepted', () => {
+    it('reads it again and repeats the call', async () => {
+      expect(await call()).toEqual({ fine: true });
+      writeToken('second');
+      script.push(status(401, { reason: 'Unauthorized' }));
+      expect(await call()).toEqual({ fine: true });
+      expect(tokens).toEqual(['Bearer first', 'Bearer first', 'Bearer second']);
+    });
+
+    it('does so once, and tells who has to know', async () => {
+      const refusals: string[] = [];
+      api.onRefusal = ({ failure }) => void refusals.push(failure);
+      script.push(status(401), status(401), status(401));
+      expect(await failureOf(call())).toMatchObject({ failure: 'unauthenticated' });
+      expect(tokens).toHaveLength(2);
+      expect(refusals).toEqual(['unauthenticated']);
+    });
+  });
+
+  describe('when the server does not answer any more', () => {
+    const breakIt = async () => {
+      script.push(...Array.from({ length: 5 }, () => status(500)));
+      await failureOf(call());
+      await failureOf(call());
+    };
+
+    it('suspends calls after five failures in a row, and says so once', async () => {
+      await breakIt();
+      expect(api.circuit).toBe('open');
+      expect(tokens).toHaveLength(5);
+      expect(await failureOf(call())).toMatchObject({
+        failure: 'unavailable',
+        message: expect.stringContaining('suspended'),
+      });
+      expect(tokens).toHaveLength(5);
+      expect(log.messages).toEqual(['the API server does not answer: calls are suspended']);
+    });
+
+    it('tries one call after a while, and goes on when that is answered', async () => {
+      await breakIt();
+      await eventually(async () => expect(await call()).toEqual({ fine: true }));
+      expect(api.circuit).toBe('closed');
+      expect(log.messages).toEqual([
+        'the API server does not answer: calls are suspended',
+        'the API server answers again',
+      ]);
+    });
+
+    it('stays so while the probe fails', async () => {
+      await breakIt();
+      script.push(...Array.from({ length: 10 }, () => status(500)));
+      await eventually(async () => {
+        await failureOf(call());
+        expect(tokens.length).toBeGreaterThan(5);
+      });
+      expect(api.circuit).toBe('open');
+      expect(log.messages).toHaveLength(1);
+    });
+
+    it.each([
+      ['refusals', status(403)],
+      ['overload', status(429, {}, { 'retry-after': '9' })],
+      ['a webhook that is down', status(500, { message: 'failed calling webhook "x": EOF' })],
+    ])('takes %s for an answer', async (_, answer) => {
+      script.push(...Array.from({ length: 20 }, () => answer));
+      for (let i = 0; i < 20; i++) await failureOf(call());
+      expect(api.circuit).toBe('closed');
+    });
+
+    it('does not count calls whose caller gave up early', async () => {
+      script.push(...Array.from({ length: 8 }, () => hang));
+      await Promise.all(Array.from({ length: 8 }, () => failureOf(call(50))));
+      expect(api.circuit).toBe('closed');
+    });
+  });
+});
