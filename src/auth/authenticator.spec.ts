@@ -41,10 +41,10 @@ describe('Authenticator', () => {
     // Time limits end when a spec says so: those of this length and shorter.
     const limits: { milliseconds: number; end: () => void }[] = [];
     const realTimeout = globalThis.setTimeout;
-    jest.spyOn(globalThis, 'setTimeout').mockImplementation(((end: () => void, milliseconds = 0) => {
+    jest.spyOn(globalThis, 'setTimeout').mockImplementation((end: () => void, milliseconds = 0) => {
       if (milliseconds >= 1_000) limits.push({ milliseconds, end });
       return realTimeout(end, milliseconds);
-    }) as typeof setTimeout);
+    });
     expire = (atLeast) => {
       for (const { milliseconds, end } of [...limits]) if (milliseconds <= atLeast) end();
     };

@@ -82,7 +82,7 @@ export class Authorizer {
     return allowed;
   }
 
-  private may(caller: Caller, source: string, namespace: string, deadline: AbortSignal): boolean | Promise<boolean> {
+  private async may(caller: Caller, source: string, namespace: string, deadline: AbortSignal): Promise<boolean> {
     const key = `${this.identityOf(caller)} ${source} ${namespace}`;
     if (this.allowed.has(key)) return true;
     if (this.denied.has(key)) return false;

@@ -61,7 +61,7 @@ export function isFailure(error: unknown, failure: KubernetesFailure): error is 
 const deniedByAdmission = /admission webhook ".*" denied the request|ValidatingAdmissionPolicy .* denied request/;
 
 /** A webhook that is down, with `failurePolicy: Fail`: the API server itself is well. */
-const webhookDown = /failed calling webhook/;
+const webhookDown = 'failed calling webhook';
 
 /**
  * Reads an error answer. `Status.reason` and `Status.details` decide; the text only where the server gives nothing else.
@@ -108,7 +108,7 @@ function classify(code: number, status: V1Status | undefined, message: string): 
     case 429:
       return 'overloaded';
     default:
-      return webhookDown.test(message) ? 'webhook-unavailable' : 'unavailable';
+      return message.includes(webhookDown) ? 'webhook-unavailable' : 'unavailable';
   }
 }
 

@@ -16,6 +16,7 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
     ([, link]) => link !== undefined,
   );
   const [first] = [...firingAlerts].sort(([, a], [, b]) => a - b);
+  const since = first === undefined || first[1] === 0 ? parseTimestamp(spec.firingTime) : first[1];
   return {
     source: (spec.signalType || spec.metadata.source) as SignalSource,
     name: spec.alertName,
@@ -29,7 +30,7 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
     },
     labels: new Map(Object.entries(spec.labels)),
     annotations: new Map(Object.entries(spec.annotations)),
-    startsAt: first?.[1] || (parseTimestamp(spec.firingTime) ?? now),
+    startsAt: since ?? now,
     receivedAt: now,
     links: Object.fromEntries(links),
     fingerprint: spec.fingerprint,

@@ -146,7 +146,7 @@ export class FakeRemediationRequestClient extends RemediationRequestClient {
   }
 
   private store(key: string, request: RemediationRequest): void {
-    const metadata = { ...request.metadata, resourceVersion: String(++this.versions) };
+    const metadata = Object.assign({}, request.metadata, { resourceVersion: String(++this.versions) });
     this.stored.set(key, { ...request, metadata });
   }
 
@@ -207,11 +207,12 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
 
 /** As a JSON merge patch does. */
 function merged(target: object, patch: object): object {
-  const result: Record<string, unknown> = { ...target };
+  const result: Record<string, unknown> = Object.fromEntries(
+    Object.entries(target).filter(([key]) => (patch as Record<string, unknown>)[key] !== null),
+  );
   for (const [key, value] of Object.entries(patch) as [string, unknown][]) {
-    if (value === null) delete result[key];
-    else if (typeof value === 'object' && !Array.isArray(value))
-      result[key] = merged((result[key] ?? {}) as object, value as object);
+    if (value === null) continue;
+    if (typeof value === 'object' && !Array.isArray(value)) result[key] = merged(result[key] ?? {}, value);
     else result[key] = value;
   }
   return result;
