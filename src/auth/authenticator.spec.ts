@@ -295,6 +295,20 @@ describe('Authenticator', () => {
       expect(reviews.asked).not.toContain('c');
     });
 
+    it('lets bad tokens that fill every place hold up no token that was good before', async () => {
+      expect(await outcome('good')).toBe(alertmanager);
+      clock.advance(60_001);
+      const release = reviews.hold();
+      const bad = Array.from({ length: 16 + 256 }, (_, i) => outcome(`bad-${i}`));
+      await turn();
+      const again = outcome('good');
+      await turn();
+      expect(reviews.asked.filter((token) => token === 'good')).toHaveLength(2);
+      release();
+      expect(await again).toBe(alertmanager);
+      await Promise.all(bad);
+    });
+
     it('answers 503 at once to those for whom there is not even a place to wait', async () => {
       const release = reviews.hold();
       const waiting = Array.from({ length: 16 + 256 }, (_, i) => outcome(`bad-${i}`));

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
@@ -57,6 +57,8 @@ export class Authenticator {
   private readonly proven = new LRUCache<string, true>({ max: maxCached });
   private readonly inFlight = new Map<string, Promise<Caller>>();
   private readonly limit;
+  /** A lane for tokens that were good before: bad ones cannot hold them up. */
+  private readonly provenLimit;
   private reviewsFail = false;
 
   constructor(
@@ -69,6 +71,7 @@ export class Authenticator {
     this.accepted = new LRUCache({ max: maxCached, ttl: Math.max(1, options.tokenCacheTtlMs) });
     this.refused = new LRUCache({ max: maxCached, ttl: Math.max(1, options.failureCacheTtlMs) });
     this.limit = pLimit(options.maxReviewsInFlight);
+    this.provenLimit = pLimit(options.maxReviewsInFlight);
   }
 
   get sizes(): { readonly accepted: number; readonly refused: number } {
@@ -105,11 +108,13 @@ export class Authenticator {
   }
 
   private async review(token: string, key: string, address: AddressMeter): Promise<Caller> {
-    const answer = await this.ask(token).catch((error: unknown) => {
-      // What is not the token's fault must not use up the sender's limit: it comes back with the same token.
-      address.giveBack();
-      throw this.unavailable(error instanceof Error ? error.message : String(error));
-    });
+    const answer = await this.ask(token, this.proven.has(key) ? this.provenLimit : this.limit).catch(
+      (error: unknown) => {
+        // What is not the token's fault must not use up the sender's limit: it comes back with the same token.
+        address.giveBack();
+        throw this.unavailable(error instanceof Error ? error.message : String(error));
+      },
+    );
     if (this.reviewsFail) this.log.info({}, 'token review available again');
     this.reviewsFail = false;
     if (!answer.authenticated || answer.username === undefined) {
@@ -136,10 +141,10 @@ export class Authenticator {
     return caller;
   }
 
-  private async ask(token: string): Promise<TokenReview> {
-    if (this.limit.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
+  private async ask(token: string, lane: LimitFunction): Promise<TokenReview> {
+    if (lane.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
     const due = deadlineIn(answerTimeoutMs);
-    const answer = this.limit(() => {
+    const answer = lane(() => {
       due.signal.throwIfAborted();
       return this.reviews.review(token, this.options.audiences, due.signal);
     });

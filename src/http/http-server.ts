@@ -1,4 +1,5 @@
-import { fastify, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyInstance, type FastifyReply } from 'fastify';
+import { problem } from './problem';
 
 export interface HttpServerOptions {
   /** Milliseconds in which a whole request must have been received. */
@@ -37,6 +38,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
     routerOptions: { ignoreTrailingSlash: false },
+    // What the router refuses before there is a route, such as a path that cannot be decoded.
+    frameworkErrors(_error, _request, reply: FastifyReply) {
+      const body = problem('malformed-body', 'The path of the request is malformed');
+      void reply
+        .status(body.status)
+        .header('content-type', 'application/problem+json; charset=utf-8')
+        .send(JSON.stringify(body));
+    },
     clientErrorHandler(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') {
         socket.destroy();

@@ -5,8 +5,31 @@ import { InvalidSignal, type Signal } from '../signal/signal';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import type { SignalOutcome } from './signal-outcome';
 
+/** Of one webhook, so many refusals and failures of one reason have a line each; the others are counted in one. */
+const maxLinesOfReason = 50;
+/** Of one webhook, so many causes of failures are told. */
+const maxCauses = 10;
+
 /** Tells what was decided about each signal, in the log and in the metrics. The one place where outcomes are counted. */
 export class SignalJournal {
+  constructor(
+    private readonly metrics: GatewayMetrics,
+    private readonly environment: EnvironmentClassifier,
+    private readonly clock: Clock,
+    private readonly log: LogSink,
+  ) {}
+
+  /** A page for the signals that came together. */
+  open(): JournalPage {
+    return new JournalPage(this.metrics, this.environment, this.clock, this.log);
+  }
+}
+
+/** What is told of signals that came together. An outage or a broken sender does not fill the log with each of thousands. */
+export class JournalPage {
+  private readonly lines = new Map<string, number>();
+  private readonly causes = new Map<string, { readonly reason: string; signals: number }>();
+
   constructor(
     private readonly metrics: GatewayMetrics,
     private readonly environment: EnvironmentClassifier,
@@ -27,9 +50,17 @@ export class SignalJournal {
     this.write(signal, outcome);
   }
 
+  /** Tells what was only counted so far. */
+  close(): void {
+    for (const [cause, fields] of this.causes) this.log.error(fields, `failed to create RemediationRequest: ${cause}`);
+    for (const [reason, signals] of this.lines) {
+      const more = signals - maxLinesOfReason;
+      if (more > 0) this.log.error({ reason, signals: more }, 'more signals were not taken');
+    }
+  }
+
   private count(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
     const { source } = signal;
-
     switch (outcome.status) {
       case 'created': {
         const environment = this.metrics.environmentLabel(outcome.environment);
@@ -71,10 +102,13 @@ export class SignalJournal {
 
   private createFailed(reason: string, cause: string): void {
     this.metrics.requestErrors.inc({ reason });
-    this.log.error({ reason }, `failed to create RemediationRequest: ${cause}`);
+    const known = this.causes.get(cause);
+    if (known !== undefined) known.signals++;
+    else if (this.causes.size < maxCauses) this.causes.set(cause, { reason, signals: 1 });
   }
 
   private write(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
+    if ((outcome.status === 'rejected' || outcome.status === 'failed') && !this.hasRoom(outcome.reason)) return;
     const fields = {
       outcome: outcome.status,
       reason: outcome.reason,
@@ -86,5 +120,11 @@ export class SignalJournal {
     };
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');
     else this.log.info(fields, 'signal processed');
+  }
+
+  private hasRoom(reason: string): boolean {
+    const lines = (this.lines.get(reason) ?? 0) + 1;
+    this.lines.set(reason, lines);
+    return lines <= maxLinesOfReason;
   }
 }

@@ -4,6 +4,7 @@ import { aProcessor, aState, cooldownMs, fallbackNamespace, inTime } from '../..
 import { aSignal, signalsOfPods } from '../../test/support/a-signal';
 import { FakeClock, noon } from '../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../test/support/fake-remediation-requests';
+import { eventually } from '../../test/support/eventually';
 import { until } from '../../test/support/until';
 import type { KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import { InvalidSignal, type Signal } from '../signal/signal';
@@ -220,6 +221,128 @@ describe('SignalProcessor', () => {
     });
   });
 
+  describe('of callers that may send for some namespaces', () => {
+    beforeEach(() => replica.reviews.namespacesOf.set('alertmanager', ['shop']));
+
+    it('takes what may be sent, refuses the rest, and claims nothing of that', async () => {
+      const outcomes = await process(pod('a', { namespace: 'shop' }), pod('b', { namespace: 'bank' }), bad);
+      expect(reasons(outcomes)).toEqual(['created: new', 'rejected: forbidden', 'rejected: invalid']);
+      expect(outcomes[1]).toMatchObject({ details: [expect.stringContaining("for namespace 'bank'")] });
+      expect(requests.objects).toHaveLength(1);
+      replica.reviews.namespacesOf.delete('alertmanager');
+      clock.advance(30_001);
+      expect(reasons(await process(pod('b', { namespace: 'bank' })))).toEqual(['created: new']);
+    });
+
+    it('refuses resolved signals and heartbeats as well', async () => {
+      const heartbeat = aSignal({ name: 'Watchdog', namespace: 'bank' });
+      const outcomes = await process(resolvedPod('a'), heartbeat);
+      expect(reasons(outcomes)).toEqual(['rejected: forbidden', 'rejected: forbidden']);
+    });
+
+    it('takes a signal without a namespace for one of the fallback namespace', async () => {
+      const [outcome] = await process(aSignal({ namespace: '' }));
+      expect(outcome).toMatchObject({ reason: 'forbidden', details: [expect.stringContaining('kubernaut-system')] });
+    });
+
+    it('lets the sender try again while it cannot be known', async () => {
+      replica.reviews.failNext('unavailable');
+      const outcomes = await process(pod('a', { namespace: 'shop' }), bad);
+      expect(reasons(outcomes)).toEqual(['failed: authorization_unavailable', 'rejected: invalid']);
+      expect(reasons(await process(pod('a', { namespace: 'shop' })))).toEqual(['created: new']);
+    });
+  });
+
+  describe('writes to the request that carries a signal', () => {
+    const status = () => requests.objects[0]?.status?.signal;
+    const a = pod('a', { senderFingerprint: 'a' });
+    const b = pod('a', { senderFingerprint: 'b' });
+    const over = (signal: Signal) => ({ ...signal, status: 'resolved' }) as const;
+
+    it('that it resolved, and that it fires again', async () => {
+      await process(a);
+      expect(reasons(await process(over(a)))).toEqual(['resolved: resolved']);
+      expect(status()).toMatchObject({ state: 'Resolved' });
+      expect(reasons(await process(a))).toEqual(['duplicate: known']);
+      expect(status()).toMatchObject({ state: 'Firing' });
+    });
+
+    it('that one of two containers resolved, and then the other', async () => {
+      await process(a, b);
+      expect(requests.objects[0]?.spec.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'b']);
+      expect(reasons(await process(over(a)))).toEqual(['resolved: still_firing']);
+      expect(status()).toMatchObject({ state: 'Firing', firingAlerts: [{ fingerprint: 'b' }] });
+      expect(reasons(await process(over(b)))).toEqual(['resolved: resolved']);
+    });
+
+    it('that a second container fires, though the first one made the request', async () => {
+      await process(a);
+      await process(b);
+      expect(status()?.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'b']);
+    });
+
+    it('that one resolved while the other fires in the same webhook', async () => {
+      await process(a, b);
+      expect(reasons(await process(over(a), b))).toEqual(['resolved: still_firing', 'duplicate: known']);
+      expect(status()?.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['b']);
+    });
+
+    it('a higher severity at once, and nothing of a lower one', async () => {
+      await process({ ...a, severity: 'warning' });
+      await process({ ...a, severity: 'critical' });
+      expect(status()).toMatchObject({ severity: 'critical' });
+      const patches = requests.callsOf('patch').length;
+      await process({ ...a, severity: 'info' });
+      expect(requests.callsOf('patch')).toHaveLength(patches);
+    });
+
+    it('nothing at once when all is known: counting costs the sender no call', async () => {
+      await process(a, b);
+      requests.calls.length = 0;
+      for (let i = 0; i < 10; i++) await process(a, b);
+      expect(requests.calls).toEqual([]);
+    });
+
+    it('lets the sender try again what could not be written', async () => {
+      await process(a);
+      requests.failNext('patch', 'unavailable');
+      expect(reasons(await process(over(a)))).toEqual(['failed: kubernetes_unavailable']);
+      expect(reasons(await process(over(a)))).toEqual(['resolved: resolved']);
+    });
+
+    it('lets the sender try again when the request was deleted meanwhile, and makes a new one then', async () => {
+      await process(a);
+      await process(over(a));
+      replica.index.get(firstRequest());
+      replica.index.mode = 'lagging';
+      requests.delete(firstRequest());
+      expect(reasons(await process(a))).toEqual(['failed: kubernetes_conflict']);
+      replica.index.mode = 'current';
+      expect(reasons(await process(a))).toEqual(['created: new']);
+    });
+
+    it('what it could not read then, when the API server answers again', async () => {
+      await process(a);
+      replica.index.mode = 'cold';
+      requests.failNext('get', 'unavailable', 2);
+      expect(reasons(await process(b))).toEqual(['duplicate: known']);
+      await eventually(() => expect(status()?.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'b']));
+    });
+  });
+
+  describe('when another replica died between create and confirm', () => {
+    it('finds the request that it left behind, and does not wait for its claim to end', async () => {
+      const state = aState(clock);
+      const dead = aProcessor(clock, requests, state);
+      jest.spyOn(dead.deduplication, 'settle').mockReturnValue(new Promise(() => undefined));
+      void dead.send([aSignal()]);
+      await eventually(() => expect(requests.objects).toHaveLength(1));
+      const heir = aProcessor(clock, requests, state);
+      expect(reasons(await heir.send([aSignal()]))).toEqual(['duplicate: live_request']);
+      expect(requests.objects).toHaveLength(1);
+    });
+  });
+
   describe('of concurrent webhooks', () => {
     it('makes one request of 50 at once, and counts them all', async () => {
       const outcomes = (await Promise.all(Array.from({ length: 50 }, () => process(pod('a'))))).flat();
@@ -428,6 +551,23 @@ describe('SignalProcessor', () => {
         'created: new',
       ]);
     });
+  });
+
+  it('tells once what thousands have in common, and how many they were', async () => {
+    requests.failNext('create', 'unavailable', 200);
+    await process(
+      ...signalsOfPods(...Array.from({ length: 200 }, (_, i) => `p${i}`)),
+      ...Array.from({ length: 300 }, () => bad),
+    );
+    const told = (message: string) => replica.log.lines.filter((line) => line.message === message);
+    expect(told('signal processed')).toHaveLength(100);
+    expect(told('more signals were not taken').map(({ fields }) => fields)).toEqual([
+      { reason: 'kubernetes_unavailable', signals: 150 },
+      { reason: 'invalid', signals: 250 },
+    ]);
+    expect(told('failed to create RemediationRequest: told to fail: unavailable').map(({ fields }) => fields)).toEqual([
+      { reason: 'kubernetes_unavailable', signals: 200 },
+    ]);
   });
 
   describe('of names and namespaces', () => {

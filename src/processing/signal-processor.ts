@@ -16,7 +16,7 @@ import type { RequestOpener } from './request-opener';
 import type { RequestStatus } from './request-status/request-status';
 import { firingAlertsOf } from './request-status/signal-status';
 import { sightingOf } from './request-status/sighting';
-import type { SignalJournal } from './signal-journal';
+import type { JournalPage, SignalJournal } from './signal-journal';
 import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
@@ -68,10 +68,12 @@ export class SignalProcessor {
     deadline: AbortSignal,
   ): Promise<SignalOutcome[]> {
     const outcomes: SignalOutcome[] = [];
+    const page = this.journal.open();
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      outcomes.push(...(await this.processBatch(batch, caller, deadline)));
+      outcomes.push(...(await this.processBatch(batch, caller, page, deadline)));
     }
+    page.close();
     return outcomes;
   }
 
@@ -90,13 +92,16 @@ export class SignalProcessor {
     const incident = { signal, all: alerts.length > 0 ? alerts : [signal] };
     await this.processFiring([incident], outcomes, deadline);
     const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));
-    this.journal.recordReopened(signal, outcome);
+    const page = this.journal.open();
+    page.recordReopened(signal, outcome);
+    page.close();
     return outcome;
   }
 
   private async processBatch(
     batch: readonly (Signal | InvalidSignal)[],
     caller: Caller,
+    page: JournalPage,
     deadline: AbortSignal,
   ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
@@ -123,7 +128,7 @@ export class SignalProcessor {
         entry instanceof InvalidSignal
           ? rejectedAsInvalid(entry)
           : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint)?.signal, outcomes));
-      this.journal.record(entry, outcome);
+      page.record(entry, outcome);
       return outcome;
     });
   }

@@ -30,6 +30,15 @@ describe('the HTTP surface', () => {
     expect(answer.body.error.length).toBeGreaterThan(10);
   });
 
+  it('answers a path that cannot be decoded in the one shape of errors', async () => {
+    const response = await fetch(`${gateway.url}/%zz`);
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      400,
+      'application/problem+json; charset=utf-8',
+    ]);
+    expect(await response.json()).toMatchObject({ type: 'https://kubernaut.io/problems/malformed-body', status: 400 });
+  });
+
   it('lists everything that is wrong, not only the first', async () => {
     const { body } = await gateway.post({ version: '9', alerts: [] });
     expect(body.details.validation_errors).toEqual(['version must be "4"', 'alerts must hold at least one alert']);
