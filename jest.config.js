@@ -15,6 +15,7 @@ module.exports = {
     project('contract', ['<rootDir>/test/contract/**/*.spec.ts']),
     project('integration', ['<rootDir>/test/integration/**/*.spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.spec.ts']),
+    project('chaos', ['<rootDir>/test/chaos/**/*.spec.ts']),
   ],
   maxWorkers: 2,
   testTimeout: 20000,
