@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
-import { beforeDeadline } from '../deadline';
+import { beforeDeadline, deadlineIn } from '../deadline';
 import type { AccessReviewClient } from '../kubernetes/access-review.client';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
@@ -24,6 +24,8 @@ export interface AuthorizerOptions {
 const maxCached = 10_000;
 /** Reviews that wait for one in flight to end; beyond it we are overloaded. */
 const maxWaiting = 1_000;
+/** A review, its repetitions and the wait for its turn: two of them fit into the time of an answer where the first is quick. */
+const reviewMs = 4_000;
 const everyNamespace = '';
 
 /**
@@ -94,7 +96,8 @@ export class Authorizer {
   private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
     if (this.limit.pendingCount >= maxWaiting)
       return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
-    const running = this.limit(() => this.reviews.maySend(caller, source, namespace))
+    const due = deadlineIn(reviewMs);
+    const running = this.limit(() => this.reviews.maySend(caller, source, namespace, due.signal))
       .then(
         (allowed) => {
           (allowed ? this.allowed : this.denied).set(key, true);
@@ -106,7 +109,10 @@ export class Authorizer {
           throw this.unavailable(error instanceof Error ? error.message : String(error));
         },
       )
-      .finally(() => this.inFlight.delete(key));
+      .finally(() => {
+        due.clear();
+        this.inFlight.delete(key);
+      });
     this.inFlight.set(key, running);
     return running;
   }

@@ -18,7 +18,7 @@ export class AccessReviewClient {
    * Whether a caller may send signals of a source.
    * @param namespace of the signal; empty: for every namespace
    */
-  async maySend(caller: Caller, source: string, namespace: string): Promise<boolean> {
+  async maySend(caller: Caller, source: string, namespace: string, signal: AbortSignal): Promise<boolean> {
     const { username, uid, groups, extra } = caller;
     const body: V1SubjectAccessReview = {
       apiVersion,
@@ -33,7 +33,7 @@ export class AccessReviewClient {
         resourceAttributes: { ...sendSignals, name: source, namespace },
       },
     };
-    return allowed(await this.api.call('POST', `${reviews}/subjectaccessreviews`, { body }));
+    return allowed(await this.api.call('POST', `${reviews}/subjectaccessreviews`, { body, signal }));
   }
 
   /** Whether the gateway itself has a permission. */
