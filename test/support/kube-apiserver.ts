@@ -28,7 +28,7 @@ const adminToken = 'the-administrators-token';
 /**
  * Starts kube-apiserver and etcd on loopback, each on a free port and in a temporary folder. They are taken from
  * KUBEBUILDER_ASSETS, from where the project's scripts build them, or from the PATH. With USE_EXISTING_CLUSTER=true the
- * cluster that KUBECONFIG names is used in their place; what specs leave behind there are a few namespaces and the CRD.
+ * cluster that KUBECONFIG names is used in their place: one of its own, for specs install and delete the CRD and roles there.
  */
 export async function startKubeApiServer(): Promise<KubeApiServer> {
   const directory = mkdtempSync(join(tmpdir(), 'kube-apiserver-'));
