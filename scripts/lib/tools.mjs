@@ -29,19 +29,24 @@ export const tools = [
   },
   {
     name: 'etcd',
-    isPresent: () => findAsset('etcd') !== undefined,
+    isPresent: () => isClusterGiven() || findAsset('etcd') !== undefined,
     debianPackage: 'etcd-server',
     neededBy: 'the gateway against a real Kubernetes API server',
     support: 'test/support/kube-apiserver.ts',
   },
   {
     name: 'kube-apiserver',
-    isPresent: () => findAsset('kube-apiserver') !== undefined,
+    isPresent: () => isClusterGiven() || findAsset('kube-apiserver') !== undefined,
     build: buildKubeApiserver,
     neededBy: 'the gateway against a real Kubernetes API server',
     support: 'test/support/kube-apiserver.ts',
   },
 ];
+
+/** Whether a cluster of the user's stands in for one that the tests start. */
+function isClusterGiven() {
+  return process.env.USE_EXISTING_CLUSTER === 'true';
+}
 
 export function absentTools() {
   return tools.filter(({ isPresent }) => !isPresent());

@@ -34,6 +34,30 @@ const namespaces: readonly KubernetesObject[] = [
   namespace('staging-checkout', { environment: 'staging' }),
   namespace('test'),
   namespace('kubernaut-system'),
+  namespace('monitoring'),
+];
+
+/** Who sends: the user of the token that is accepted. */
+const sender = { namespace: 'monitoring', name: 'alertmanager' };
+const senderRole = 'gateway-signal-sender';
+const rbac = 'rbac.authorization.k8s.io';
+
+/** Authenticated is not allowed: a sender needs a role, here as in a cluster. */
+const permissions: readonly KubernetesObject[] = [
+  { apiVersion: 'v1', kind: 'ServiceAccount', metadata: sender },
+  {
+    apiVersion: `${rbac}/v1`,
+    kind: 'ClusterRole',
+    metadata: { name: senderRole },
+    rules: [{ apiGroups: ['gateway.kubernaut.io'], resources: ['signals'], verbs: ['create'] }],
+  },
+  {
+    apiVersion: `${rbac}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name: senderRole },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: senderRole },
+    subjects: [{ kind: 'ServiceAccount', ...sender }],
+  },
 ];
 
 /** Starts the gateway against a Kubernetes API server in the same process. The client code and its protocol are the real ones. */
@@ -48,7 +72,7 @@ export async function startStandalone({
   const api = await startKubernetesApiServer({
     listen: { host, port },
     ...(dataDir === undefined ? {} : { dataDir }),
-    tokens: [{ token, username: 'system:serviceaccount:monitoring:alertmanager' }],
+    tokens: [{ token, username: `system:serviceaccount:${sender.namespace}:${sender.name}` }],
     objects: standaloneObjects(),
   });
   const gateway = await startGateway({ config, logger, kubernetesServer: api.url }).catch(async (error: unknown) => {
@@ -69,7 +93,7 @@ export async function startStandalone({
 
 /** What is there when it starts for the first time. */
 export function standaloneObjects(): KubernetesObject[] {
-  return [...namespaces, ...crdManifests()];
+  return [...namespaces, ...permissions, ...crdManifests()];
 }
 
 function namespace(name: string, labels: Readonly<Record<string, string>> = {}): KubernetesObject {

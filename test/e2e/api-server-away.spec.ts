@@ -22,7 +22,7 @@ describe('without its API server the gateway', () => {
     api = await startKubernetesApiServer({
       listen: { host: '127.0.0.1', port },
       dataDir,
-      tokens: [{ token: 'good', username: 'sender' }],
+      tokens: [{ token: 'good', username: 'system:serviceaccount:monitoring:alertmanager' }],
       objects: standaloneObjects(),
     });
   };

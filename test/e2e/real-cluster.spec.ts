@@ -293,7 +293,7 @@ describe('in a real cluster the gateway', () => {
     expect((await post(webhook(alert('BesideTheHook')))).status).toBe(201);
     expect(await metric('gateway_circuit_breaker_state{dependency="kubernetes"}')).toMatch(/ 0$/);
     await admin.delete(hook);
-    await eventually(async () => expect((await post(webhook(alert('Hooked1', 'hooked')))).status).toBe(201));
+    await eventually(async () => expect((await post(webhook(alert(`Hooked${tries}`, 'hooked')))).status).toBe(201));
   });
 
   it('says which permission is missing, and goes on when it is granted', async () => {
@@ -350,7 +350,10 @@ describe('in a real cluster the gateway', () => {
       }),
     );
     await admin.create(crd!);
-    await eventually(async () => expect((await post(webhook(alert('WithoutCrd1')))).status).toBe(201), patienceMs);
+    await eventually(
+      async () => expect((await post(webhook(alert(`WithoutCrd${tries}`)))).status).toBe(201),
+      patienceMs,
+    );
     await eventually(async () => expect(await ready()).toMatchObject({ status: 'ok' }), patienceMs);
   }, 90_000);
 });

@@ -118,7 +118,7 @@ export class FaultyApi {
       if ('before' in fault) await fault.before();
     }
     // Its headers have come: the server has done what it was asked.
-    const answer = await this.forward(incoming, body);
+    const answer = await this.forward(incoming, outgoing, body);
     if (typeof fault === 'object' && 'after' in fault) await fault.after();
     if (fault === 'lose-answer') {
       incoming.socket.destroy();
@@ -131,7 +131,7 @@ export class FaultyApi {
     answer.pipe(outgoing);
   }
 
-  private async forward(incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+  private async forward(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Promise<IncomingMessage> {
     const upstream = forward({
       host: this.target.hostname,
       port: this.target.port,
@@ -139,9 +139,9 @@ export class FaultyApi {
       path: incoming.url,
       headers: { ...incoming.headers, host: this.target.host },
     });
+    outgoing.once('close', () => upstream.destroy());
     upstream.end(body);
     const [response] = (await once(upstream, 'response')) as [IncomingMessage];
-    incoming.socket.once('close', () => upstream.destroy());
     return response;
   }
 

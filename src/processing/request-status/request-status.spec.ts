@@ -72,6 +72,21 @@ describe('RequestStatus', () => {
     expect(Math.min(second - first, third - second)).toBeGreaterThan(990);
   });
 
+  it('writes no more counts because senders wait for other things', async () => {
+    await note(undefined, 2);
+    await eventually(() => expect(patches()).toBe(1));
+    for (let count = 3; count < 40; count++) {
+      // Not known to be as it is: each asks anew, and there is nothing to write but the count.
+      await Promise.all([
+        status.note(ref, { ...index.get(ref)!, resolved: true }, [sightingOf(signal)], seen(count), inTime),
+        note(undefined, count),
+      ]);
+    }
+    expect(patches()).toBe(1);
+    await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(39));
+    expect(patches()).toBe(2);
+  });
+
   it('reads the object again when somebody else changed it, and loses nothing of either', async () => {
     index.get(ref);
     index.mode = 'lagging';

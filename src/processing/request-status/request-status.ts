@@ -24,12 +24,17 @@ interface Pending extends Change {
   /** Those who answer their sender only when it is written. */
   waiters: PromiseWithResolvers<KnownRequest | undefined>[];
   running: boolean;
+  /** Whether what is being written may change how the signal stands. */
+  changing: boolean;
   /** In a row. */
   failures: number;
   /** When it was written last, by the monotonic clock. */
   writtenAt: number;
   timer?: NodeJS.Timeout;
 }
+
+/** What one write is about. */
+type TakenChange = Change & Pick<Pending, 'waiters'>;
 
 const maxPending = 10_000;
 const maxSightings = 256;
@@ -94,7 +99,7 @@ export class RequestStatus {
   /** Whether a change is on its way that `known` may not show yet. */
   private isChanging({ namespace, name }: RequestRef): boolean {
     const entry = this.pending.get(`${namespace}/${name}`);
-    return entry !== undefined && (entry.running || entry.sightings.size > 0);
+    return entry !== undefined && (entry.changing || (entry.sightings.size > 0 && entry.failures === 0));
   }
 
   /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
@@ -152,6 +157,7 @@ export class RequestStatus {
         sightings: new Map(),
         waiters: [],
         running: false,
+        changing: false,
         failures: 0,
         writtenAt: Number.NEGATIVE_INFINITY,
       };
@@ -182,16 +188,16 @@ export class RequestStatus {
     }, countIntervalMs).unref();
   }
 
-  /** Writes all that is open of an entry. Never rejects: who waits is told. */
+  /** Writes all that is open of an entry and due. Never rejects: who waits is told. */
   private async write(entry: Pending): Promise<void> {
     delete entry.timer;
     if (entry.running) return;
     entry.running = true;
-    while (hasWork(entry)) {
+    do {
       const change = take(entry);
       const due = deadlineIn(writeTimeoutMs);
       try {
-        const written = await this.apply(entry.ref, change, due.signal);
+        const written = await this.apply(entry, change, due.signal);
         entry.failures = 0;
         if (this.failing) this.log.info({}, 'status of requests is written again');
         this.failing = false;
@@ -199,15 +205,13 @@ export class RequestStatus {
       } catch (error) {
         for (const { reject } of change.waiters) reject(error);
         this.failed(entry, change, error);
-        break;
       } finally {
         due.clear();
       }
       // What only counts waits its time; what a sender waits for does not.
-      if (entry.waiters.length === 0) break;
-    }
+    } while (entry.waiters.length > 0);
     entry.running = false;
-    entry.writtenAt = performance.now();
+    entry.changing = false;
     const { failures } = entry;
     if (!hasWork(entry)) this.forgetLater(entry);
     else if (failures === 0) this.schedule(entry, 0);
@@ -215,7 +219,7 @@ export class RequestStatus {
   }
 
   /** Waiters have been told and will be asked again by their sender; what nobody waited for is kept. */
-  private failed(entry: Pending, change: Change & { readonly waiters: unknown[] }, error: unknown): void {
+  private failed(entry: Pending, change: TakenChange, error: unknown): void {
     entry.failures++;
     if (change.waiters.length === 0) {
       for (const [alert, sighting] of change.sightings)
@@ -231,14 +235,19 @@ export class RequestStatus {
   }
 
   /** @returns the request as it then stands, `undefined` when it is gone */
-  private async apply(ref: RequestRef, change: Change, signal: AbortSignal): Promise<KnownRequest | undefined> {
+  private async apply(entry: Pending, change: TakenChange, signal: AbortSignal): Promise<KnownRequest | undefined> {
+    const { ref } = entry;
+    const countsAreDue = performance.now() - entry.writtenAt >= countIntervalMs;
+    entry.changing = change.sightings.size > 0;
     let known = this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
         known ??= this.known(await this.client.get(ref, signal));
-        const patch = patchFor(known, change);
+        const { patch, postponed } = patchFor(known, change, countsAreDue);
+        if (postponed !== undefined) entry.seen = later(postponed, entry.seen);
         if (patch === undefined) return known;
         const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
+        entry.writtenAt = performance.now();
         return this.index.observe(patched);
       } catch (error) {
         if (isFailure(error, 'not-found')) return undefined;
@@ -272,7 +281,7 @@ function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
   return sightings.size > 0 || seen !== undefined || carriedOn === true || waiters.length > 0;
 }
 
-function take(entry: Pending): Change & { readonly waiters: Pending['waiters'] } {
+function take(entry: Pending): TakenChange {
   const { seen, carriedOn, waiters } = entry;
   const taken = {
     sightings: new Map(entry.sightings),
@@ -287,13 +296,22 @@ function take(entry: Pending): Change & { readonly waiters: Pending['waiters'] }
   return taken;
 }
 
-function patchFor(known: KnownRequest, { sightings, seen, carriedOn }: Change): object | undefined {
+/** Counts go along with what must be written anyway; alone they wait until they are due. */
+function patchFor(
+  known: KnownRequest,
+  { sightings, seen, carriedOn }: Change,
+  countsAreDue: boolean,
+): { readonly patch?: object; readonly postponed?: Occurrences } {
   const signal = signalStatusAfter(known, [...sightings.values()]);
   const deduplication = seen && deduplicationAfter(known, seen);
   const forgets = carriedOn === true && known.recurredAt !== undefined;
-  if (signal === undefined && deduplication === undefined && !forgets) return undefined;
-  return {
-    ...(signal || forgets ? { signal: { ...signal, ...(forgets ? { recurredAt: null } : {}) } } : {}),
+  if (signal === undefined && !forgets) {
+    if (deduplication === undefined || seen === undefined) return {};
+    return countsAreDue ? { patch: { deduplication } } : { postponed: seen };
+  }
+  const patch = {
+    signal: { ...signal, ...(forgets ? { recurredAt: null } : {}) },
     ...(deduplication ? { deduplication } : {}),
   };
+  return { patch };
 }

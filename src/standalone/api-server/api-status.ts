@@ -17,7 +17,7 @@ export class ApiStatus extends Error {
 
   constructor(
     readonly code: number,
-    readonly reason: string,
+    readonly reason: string | undefined,
     message: string,
     readonly details?: StatusDetails,
   ) {
@@ -32,12 +32,21 @@ export class ApiStatus extends Error {
       metadata: {},
       status: 'Failure',
       message,
-      reason,
+      ...(reason === undefined ? {} : { reason }),
       ...(details ? { details } : {}),
       code,
     };
   }
 }
+
+/** What a call that was done answers when it has no object to show. */
+export const success = ({ group, plural }: Subject, name: string, uid: string) => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Success',
+  details: { name, ...(group === '' ? {} : { group }), kind: plural, uid },
+});
 
 /** What a refusal is about. */
 export interface Subject {
@@ -46,12 +55,44 @@ export interface Subject {
   readonly kind: string;
 }
 
+/** What the real server answers in plain text, before it comes to anything that knows a Status. */
+export class PlainRefusal extends Error {
+  override readonly name = 'PlainRefusal';
+
+  constructor(
+    readonly code: number,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+export const pageNotFound = () => new PlainRefusal(404, '404 page not found');
+
+export const tooManyRequests = () =>
+  new PlainRefusal(429, 'Too many requests, please try again later.', { 'retry-after': '1' });
+
 const qualified = ({ group, plural }: Subject) => (group === '' ? plural : `${plural}.${group}`);
 const detailsOf = ({ group, plural }: Subject, name: string): StatusDetails => ({
   name,
   ...(group === '' ? {} : { group }),
   kind: plural,
 });
+
+/** Refuses what the query asks of a call, e.g. a dry run that is none. */
+export const unsupportedOption = (options: string, field: string, value: string, supported: readonly string[]) =>
+  invalid({ group: 'meta.k8s.io', plural: '', kind: options }, '', [
+    {
+      reason: 'FieldValueNotSupported',
+      message: `Unsupported value: ${value}: supported values: ${supported.map((one) => JSON.stringify(one)).join(', ')}`,
+      field,
+    },
+  ]);
+
+/** A patch that does not fit the object. */
+export const patchFailed = () =>
+  new ApiStatus(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
 export const badRequest = (message: string) => new ApiStatus(400, 'BadRequest', message);
 
@@ -110,9 +151,9 @@ export function invalid(subject: Subject, name: string, causes: readonly StatusC
     'Invalid',
     `${kind}${group === '' ? '' : `.${group}`} "${name}" is invalid: ${text ?? ''}`,
     {
-      name,
+      ...(name === '' ? {} : { name }),
       ...(group === '' ? {} : { group }),
-      kind,
+      ...(kind === '' ? {} : { kind }),
       causes,
     },
   );

@@ -1,4 +1,4 @@
-import { apiVersionOf, type ResourceType } from './resource-types';
+import { apiVersionOf, serviceAccountType, type ResourceType } from './resource-types';
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const reviewTypes = [
@@ -6,6 +6,16 @@ const reviewTypes = [
   { group: 'authorization.k8s.io', plural: 'subjectaccessreviews', kind: 'SubjectAccessReview' },
   { group: 'authorization.k8s.io', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
 ];
+
+const tokenSubresource = {
+  name: 'serviceaccounts/token',
+  singularName: '',
+  namespaced: true,
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  kind: 'TokenRequest',
+  verbs: ['create'],
+};
 
 /** What is served, for clients that ask. `undefined` for a path that is none of discovery's. */
 export function discover(path: string, types: readonly ResourceType[], serverAddress: string): object | undefined {
@@ -88,6 +98,7 @@ function resourceList(
         ...(hasStatus
           ? [{ name: `${plural}/status`, singularName: '', namespaced, kind, verbs: ['get', 'patch', 'update'] }]
           : []),
+        ...(plural === serviceAccountType.plural && groupVersion === 'v1' ? [tokenSubresource] : []),
       ]),
       ...reviews.map(({ plural, kind }) => ({
         name: plural,

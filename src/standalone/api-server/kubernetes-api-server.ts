@@ -1,15 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../clock';
-import { ApiStatus, badRequest, unsupportedMediaType } from './api-status';
+import { ApiStatus, PlainRefusal, tooManyRequests } from './api-status';
 import { discover } from './discovery';
 import type { KubernetesObject } from './kubernetes-object';
 import { ObjectFiles } from './object-files';
 import { ObjectStore } from './object-store';
+import { RequestBody } from './request-body';
 import { ResourceApi } from './resource-api';
 import { ResourceHandlers } from './resource-handlers';
 import { apiVersionOf, builtInTypes, crdType, typesOf, type ResourceType } from './resource-types';
-import { review, type KnownToken } from './reviews';
+import { Reviews } from './reviews';
+import { ServiceAccountTokens } from './service-account-tokens';
+import type { KnownToken } from './token-reviews';
 import { Watches } from './watches';
 
 export interface KubernetesApiServerOptions {
@@ -17,11 +20,13 @@ export interface KubernetesApiServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Where objects are kept as YAML files; absent: in memory only. */
   readonly dataDir?: string;
-  /** What TokenReview accepts. */
+  /** What TokenReview accepts besides the tokens that this server issues. */
   readonly tokens: readonly KnownToken[];
   /** Created at the start when absent. */
   readonly objects?: readonly KubernetesObject[];
   readonly clock?: Clock;
+  /** More than these at once are refused, watches not counted; absent: none is. */
+  readonly maxRequestsInFlight?: number;
 }
 
 export interface KubernetesApiServer {
@@ -29,7 +34,6 @@ export interface KubernetesApiServer {
   close(): Promise<void>;
 }
 
-const maxBodyBytes = 3 * 1024 * 1024;
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/;
 
 /**
@@ -37,7 +41,7 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/;
  * answers loopback names alone, so that a web page cannot reach it through a name of its own.
  */
 export async function startKubernetesApiServer(options: KubernetesApiServerOptions): Promise<KubernetesApiServer> {
-  const { clock = systemClock, tokens, dataDir } = options;
+  const { clock = systemClock, tokens, dataDir, maxRequestsInFlight = Infinity } = options;
   const files = dataDir === undefined ? undefined : new ObjectFiles(dataDir);
   const kept = files?.read() ?? [];
   const store = new ObjectStore(
@@ -45,35 +49,48 @@ export async function startKubernetesApiServer(options: KubernetesApiServerOptio
     files,
   );
   let types: readonly ResourceType[] = builtInTypes;
-  const learnTypes = () => {
-    types = [...builtInTypes, ...store.list(crdType).flatMap(typesOf)];
+  const watches = new Watches(store);
+  const learnTypes = (gone: readonly ResourceType[] = []) => {
+    for (const type of gone) {
+      watches.endOf(type);
+      store.forget(type);
+    }
+    const custom = store.list(crdType).flatMap(typesOf);
+    for (const type of custom) store.begin(type);
+    types = [...builtInTypes, ...custom];
   };
   const handlers = new ResourceHandlers(store, clock, learnTypes, () => types);
   restore(kept, store, () => types, learnTypes);
   for (const object of options.objects ?? []) createIfAbsent(object, handlers, store, () => types);
 
-  const watches = new Watches(store);
   const resources = new ResourceApi(store, handlers, watches, clock, () => types);
+  const reviews = new Reviews(store, tokens, new ServiceAccountTokens(store, clock));
+  let inFlight = 0;
   const server = createServer((request, response) => {
-    serve(request, response).catch((error: unknown) => refuse(response, error));
+    inFlight += 1;
+    serve(request, response)
+      .catch((error: unknown) => refuse(response, error))
+      .finally(() => (inFlight -= 1));
   });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://localhost');
     if (!loopback.test(request.headers.host ?? ''))
       throw new ApiStatus(403, 'Forbidden', 'this API server answers loopback addresses alone');
-    const body = await readBody(request);
     const path = url.pathname.replace(/(.)\/$/, '$1');
     if (/^\/(healthz|livez|readyz)$/.test(path)) {
       response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
       return;
     }
-    const found = request.method === 'GET' ? discover(path, types, request.headers.host ?? '') : undefined;
+    if (inFlight > maxRequestsInFlight) throw tooManyRequests();
+    const body = await RequestBody.of(request);
+    const { method = '' } = request;
+    const found = method === 'GET' ? discover(path, types, request.headers.host ?? '') : undefined;
     if (found !== undefined) {
       answer(response, 200, found);
       return;
     }
-    const reviewed = request.method === 'POST' ? review(path, body, tokens) : undefined;
+    const reviewed = reviews.answer(method, path, body);
     if (reviewed !== undefined) {
       answer(response, 201, reviewed);
       return;
@@ -135,38 +152,24 @@ function typeOf(object: KubernetesObject, types: readonly ResourceType[]): Resou
   return types.find((type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion);
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBodyBytes)
-      throw new ApiStatus(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
-    chunks.push(chunk);
-  }
-  if (size === 0) return undefined;
-  // Typed clients prefer protobuf for what is built in; kubectl apply and create -f send JSON.
-  if (request.headers['content-type']?.includes('protobuf') === true) throw unsupportedMediaType(['application/json']);
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
-  } catch {
-    throw badRequest('the body of the request is not JSON');
-  }
-}
-
 function answer(response: ServerResponse, code: number, body: unknown, warnings: readonly string[] = []): void {
-  response.writeHead(code, {
-    'content-type': 'application/json',
-    ...(warnings.length > 0
-      ? { warning: warnings.map((warning) => `299 - ${JSON.stringify(warning)}`).join(', ') }
-      : {}),
-  });
+  if (warnings.length > 0)
+    response.setHeader(
+      'warning',
+      warnings.map((warning) => `299 - ${JSON.stringify(warning)}`),
+    );
+  response.writeHead(code, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
   if (response.headersSent) {
     response.destroy();
+    return;
+  }
+  if (error instanceof PlainRefusal) {
+    const { code, message, headers } = error;
+    response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(`${message}\n`);
     return;
   }
   const status =

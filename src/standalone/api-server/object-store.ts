@@ -91,6 +91,16 @@ export class ObjectStore {
     return history.filter(({ resourceVersion }) => resourceVersion > version);
   }
 
+  /** Begins the history of a resource: what was before it is not known. */
+  begin(type: ResourceType): void {
+    this.collection(type);
+  }
+
+  /** Forgets a resource that is served no more. */
+  forget(type: ResourceType): void {
+    this.collections.delete(keyOfCollection(type));
+  }
+
   listen(type: ResourceType, listener: Listener): () => void {
     const { listeners } = this.collection(type);
     listeners.add(listener);
@@ -111,8 +121,8 @@ export class ObjectStore {
     for (const listener of collection.listeners) listener(event);
   }
 
-  private collection({ group, plural }: ResourceType): Collection {
-    const key = `${group}/${plural}`;
+  private collection(type: ResourceType): Collection {
+    const key = keyOfCollection(type);
     let collection = this.collections.get(key);
     if (collection === undefined) {
       // What happened before this process is in no history.
@@ -121,4 +131,8 @@ export class ObjectStore {
     }
     return collection;
   }
+}
+
+function keyOfCollection({ group, plural }: ResourceType): string {
+  return `${group}/${plural}`;
 }

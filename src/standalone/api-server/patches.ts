@@ -1,9 +1,9 @@
-import { ApiStatus, badRequest, unsupportedMediaType } from './api-status';
+import { badRequest, patchFailed, unsupportedMediaType } from './api-status';
 import { equal, isRecord } from './structural-schema';
 
-const mergePatch = 'application/merge-patch+json';
-const jsonPatch = 'application/json-patch+json';
-const strategicPatch = 'application/strategic-merge-patch+json';
+export const mergePatch = 'application/merge-patch+json';
+export const jsonPatch = 'application/json-patch+json';
+export const strategicPatch = 'application/strategic-merge-patch+json';
 
 /**
  * Applies a patch to a copy.
@@ -17,7 +17,7 @@ export function patched(document: unknown, patch: unknown, contentType: string, 
     case jsonPatch:
       return operated(document, patch);
     case strategicPatch:
-      // What differs from a merge patch is lists with keys; the built-in resources here have none that clients patch.
+      // What differs from a merge patch is lists with keys; clients here patch none of those that are built in.
       if (!custom) return merged(document, patch);
       throw unsupportedMediaType([jsonPatch, mergePatch]);
     default:
@@ -54,12 +54,7 @@ function operated(document: unknown, patch: unknown): unknown {
 function operate(document: unknown, { op, path, from, value }: Operation): unknown {
   switch (op) {
     case 'test':
-      if (!equal(at(document, path), value))
-        throw new ApiStatus(
-          422,
-          'Invalid',
-          `the server rejected our request due to an error in our request: testing ${path} failed`,
-        );
+      if (!equal(at(document, path), value)) throw patchFailed();
       return document;
     case 'add':
     case 'replace':
@@ -107,17 +102,13 @@ function put(document: unknown, path: string, value: unknown, insert: boolean): 
   const { parent, key } = parentOf(document, path);
   if (Array.isArray(parent)) parent.splice(key === '-' ? parent.length : Number(key), insert ? 0 : 1, value);
   else if (isRecord(parent)) parent[key] = value;
-  else
-    throw new ApiStatus(
-      422,
-      'Invalid',
-      `the server rejected our request due to an error in our request: ${path} does not exist`,
-    );
+  else throw patchFailed();
   return document;
 }
 
 function removed(document: unknown, path: string): unknown {
   const { parent, key } = parentOf(document, path);
+  if (at(document, path) === undefined) throw patchFailed();
   if (Array.isArray(parent)) parent.splice(Number(key), 1);
   else if (isRecord(parent)) Reflect.deleteProperty(parent, key);
   return document;

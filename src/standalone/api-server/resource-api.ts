@@ -1,10 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../clock';
-import { badRequest, methodNotAllowed, noSuchPath } from './api-status';
+import {
+  ApiStatus,
+  badRequest,
+  methodNotAllowed,
+  noSuchPath,
+  notFound,
+  pageNotFound,
+  unsupportedMediaType,
+  unsupportedOption,
+} from './api-status';
 import type { KubernetesObject } from './kubernetes-object';
 import type { ObjectStore } from './object-store';
+import { jsonPatch, mergePatch, strategicPatch } from './patches';
+import type { RequestBody } from './request-body';
 import type { ResourceHandlers, Target, WriteOptions } from './resource-handlers';
-import { apiVersionOf, type ResourceType } from './resource-types';
+import { apiVersionOf, namespaceType, type ResourceType } from './resource-types';
 import { fieldSelector, labelSelector, type Selector } from './selectors';
 import { tableOf } from './tables';
 import type { Watches } from './watches';
@@ -17,7 +28,8 @@ export interface Result {
 
 const collectionPath =
   /^(?:\/api\/(?<core>v1)|\/apis\/(?<group>[^/]+)\/(?<version>[^/]+))(?:\/namespaces\/(?<namespace>[^/]+)(?=\/[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/;
-const namespaceStatusPath = /^\/api\/(?<core>v1)\/(?<plural>namespaces)\/(?<name>[^/]+)\/(?<subresource>status)$/;
+const namespaceSubresourcePath =
+  /^\/api\/(?<core>v1)\/(?<plural>namespaces)\/(?<name>[^/]+)\/(?<subresource>status|finalize)$/;
 const defaultWatchSeconds = 1_800;
 
 /** The REST of resources: reads a path and its query, and calls what it asks for. */
@@ -36,7 +48,7 @@ export class ResourceApi {
     response: ServerResponse,
     path: string,
     query: URLSearchParams,
-    body: unknown,
+    body: RequestBody,
   ): Result | undefined {
     const target = this.targetOf(path);
     const asTable = /;\s*as=Table/.test(request.headers.accept ?? '');
@@ -47,10 +59,13 @@ export class ResourceApi {
           this.watch(response, target, query, asTable);
           return undefined;
         case 'POST':
-          return { code: 201, ...bodyOf(this.handlers.create(target, body, optionsOf(query))) };
+          return this.create(target, query, body);
         case 'DELETE':
-          return this.deleteAll(target, query, body);
+          // Whoever deletes every namespace at once has made a mistake.
+          if (target.type === namespaceType) throw methodNotAllowed();
+          return this.deleteAll(target, query, body.parsed());
         default:
+          if (target.type.custom) throw badRequest('name must be provided');
           throw methodNotAllowed();
       }
     }
@@ -59,34 +74,49 @@ export class ResourceApi {
         const object = this.handlers.get(target);
         return { code: 200, body: asTable ? this.table(target.type, [object]) : object };
       }
+      case 'POST':
+        // Custom resources do not look at the name of the path.
+        if (target.type.custom && target.subresource === undefined) return this.create(target, query, body);
+        throw methodNotAllowed();
       case 'PUT':
-        return { code: 200, ...bodyOf(this.handlers.update(target, body, optionsOf(query))) };
+        return {
+          code: 200,
+          ...bodyOf(this.handlers.update(target, body.parsed(), optionsOf(query, 'UpdateOptions'))),
+        };
       case 'PATCH': {
-        const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim() ?? '';
-        return { code: 200, ...bodyOf(this.handlers.patch(target, body, contentType, optionsOf(query))) };
+        requirePatchType(body.mediaType, target.type);
+        return {
+          code: 200,
+          ...bodyOf(this.handlers.patch(target, body.patch(), body.mediaType, optionsOf(query, 'PatchOptions'))),
+        };
       }
       case 'DELETE':
-        return { code: 200, body: this.handlers.delete(target, body) };
+        return {
+          code: 200,
+          body: this.handlers.delete(target, body.parsed(), optionsOf(query, 'DeleteOptions')),
+        };
       default:
         throw methodNotAllowed();
     }
   }
 
+  private create({ type, namespace }: Target, query: URLSearchParams, body: RequestBody): Result {
+    const target = { type, ...(namespace === undefined ? {} : { namespace }) };
+    return { code: 201, ...bodyOf(this.handlers.create(target, body.parsed(), optionsOf(query, 'CreateOptions'))) };
+  }
+
   private targetOf(path: string): Target {
     // `/namespaces/x/status` is the status of a namespace, not a resource in it.
-    const parts = (namespaceStatusPath.exec(path) ?? collectionPath.exec(path))?.groups;
-    if (parts === undefined) throw noSuchPath();
+    const parts = (namespaceSubresourcePath.exec(path) ?? collectionPath.exec(path))?.groups;
+    if (parts === undefined) throw pageNotFound();
     const { core, group = '', version = core, namespace, plural, name, subresource } = parts;
     const type = this.types().find(
       (candidate) => candidate.group === group && candidate.version === version && candidate.plural === plural,
     );
-    if (
-      type === undefined ||
-      (namespace !== undefined && !type.namespaced) ||
-      (subresource !== undefined && !(subresource === 'status' && type.hasStatus))
-    ) {
-      throw noSuchPath();
-    }
+    if (type === undefined) throw this.isBuiltIn(group, version) ? noSuchPath() : pageNotFound();
+    if (namespace !== undefined && !type.namespaced) throw noSuchPath();
+    if (subresource !== undefined && !hasSubresource(type, subresource))
+      throw type.custom ? notFound(type, name ?? '') : noSuchPath();
     if (name !== undefined && type.namespaced && namespace === undefined) throw noSuchPath();
     return {
       type,
@@ -96,13 +126,19 @@ export class ResourceApi {
     };
   }
 
+  /** Groups that are built in know a Status for what they do not serve; others are just not there. */
+  private isBuiltIn(group: string, version: string | undefined): boolean {
+    return this.types().some((type) => !type.custom && type.group === group && type.version === version);
+  }
+
   private list(target: Target, query: URLSearchParams, asTable: boolean): Result {
     const { type } = target;
     const all = this.store.list(type).filter(selectorOf(target, query));
     const limit = Number(query.get('limit') ?? 0) || all.length;
     const token = query.get('continue');
     // A page goes on behind the last object of the one before, whatever has come or gone since.
-    const start = token ? all.findIndex((object) => positionOf(object) > decodeToken(token)) : 0;
+    const behind = token ? decodeToken(token) : undefined;
+    const start = behind === undefined ? 0 : all.findIndex((object) => positionOf(object) > behind);
     const page = start === -1 ? [] : all.slice(start, start + limit);
     const left = start === -1 ? 0 : all.length - start - page.length;
     const last = page.at(-1);
@@ -128,12 +164,16 @@ export class ResourceApi {
 
   private deleteAll(target: Target, query: URLSearchParams, body: unknown): Result {
     const { type } = target;
-    const items = this.store
-      .list(type)
-      .filter(selectorOf(target, query))
-      .map(({ metadata: { name, namespace } }) =>
-        this.handlers.delete({ type, ...(name ? { name } : {}), ...(namespace ? { namespace } : {}) }, body),
-      );
+    const { dryRun } = optionsOf(query, 'DeleteOptions');
+    const items = this.store.list(type).filter(selectorOf(target, query));
+    if (!dryRun) {
+      for (const { metadata } of items) {
+        const { name, namespace } = metadata;
+        this.handlers.delete({ type, ...(name ? { name } : {}), ...(namespace ? { namespace } : {}) }, body, {
+          dryRun,
+        });
+      }
+    }
     return {
       code: 200,
       body: {
@@ -160,14 +200,26 @@ function bodyOf({
   return { body: object, warnings };
 }
 
-function optionsOf(query: URLSearchParams): WriteOptions {
-  const fieldValidation = query.get('fieldValidation') ?? 'Warn';
-  if (fieldValidation !== 'Strict' && fieldValidation !== 'Warn' && fieldValidation !== 'Ignore') {
-    throw badRequest(
-      `fieldValidation: Unsupported value: ${JSON.stringify(fieldValidation)}: supported values: "Ignore", "Warn", "Strict"`,
-    );
-  }
-  return { fieldValidation, dryRun: query.get('dryRun') === 'All' };
+/** @param kind of the options, which the refusal names */
+function optionsOf(query: URLSearchParams, kind: string): WriteOptions {
+  const fieldValidation = query.get('fieldValidation') || 'Warn';
+  if (fieldValidation !== 'Strict' && fieldValidation !== 'Warn' && fieldValidation !== 'Ignore')
+    throw unsupportedOption(kind, 'fieldValidation', JSON.stringify(fieldValidation), ['', 'Ignore', 'Strict', 'Warn']);
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
+  if (dryRun.some((value) => value !== 'All')) throw unsupportedOption(kind, 'dryRun', JSON.stringify(dryRun), ['All']);
+  return { fieldValidation, dryRun: dryRun.length > 0 };
+}
+
+function hasSubresource(type: ResourceType, subresource: string): boolean {
+  return (subresource === 'status' && type.hasStatus) || (subresource === 'finalize' && type === namespaceType);
+}
+
+/** @throws ApiStatus 415, in the two forms that the real server has for it */
+function requirePatchType(mediaType: string, { custom }: ResourceType): void {
+  const accepted = custom ? [jsonPatch, mergePatch] : [jsonPatch, mergePatch, strategicPatch];
+  if (accepted.includes(mediaType)) return;
+  if (custom) throw unsupportedMediaType(accepted);
+  throw new ApiStatus(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
 function selectorOf({ namespace }: Target, query: URLSearchParams): Selector {
@@ -189,8 +241,11 @@ function encodeToken(position: string): string {
   return Buffer.from(position).toString('base64url');
 }
 
+/** @throws ApiStatus 400 */
 function decodeToken(token: string): string {
-  return Buffer.from(token, 'base64url').toString();
+  const position = Buffer.from(token, 'base64url').toString();
+  if (encodeToken(position) !== token) throw badRequest('invalid continue token: continue key is not valid');
+  return position;
 }
 
 function decode(segment: string): string {

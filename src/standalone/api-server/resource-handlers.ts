@@ -1,12 +1,22 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock';
-import { alreadyExists, badRequest, conflict, invalid, notFound, terminatingNamespace } from './api-status';
+import {
+  alreadyExists,
+  ApiStatus,
+  badRequest,
+  conflict,
+  invalid,
+  notFound,
+  success,
+  terminatingNamespace,
+} from './api-status';
 import type { KubernetesObject } from './kubernetes-object';
-import { asObject, checkSize, metadataViolations } from './object-rules';
+import { asObject, checkSize, metadataViolations, pruneMetadata } from './object-rules';
 import type { ObjectStore } from './object-store';
 import { patched } from './patches';
 import { crdType, namespaceType, typesOf, type ResourceType } from './resource-types';
-import { equal, prune, transitionViolations, violations } from './structural-schema';
+import { equal, prune, transitionViolations, uncheckedRules, violations } from './structural-schema';
+import { labelledNamespace, newNamespace, Terminations } from './terminations';
 
 export interface Target {
   readonly type: ResourceType;
@@ -28,13 +38,22 @@ export interface Written {
 
 /** Create, update, patch and delete, the same for every resource. Refusals are `ApiStatus`. */
 export class ResourceHandlers {
+  private readonly terminations: Terminations;
+
   constructor(
     private readonly store: ObjectStore,
     private readonly clock: Clock,
-    /** Told when a CRD is there, or gone. */
-    private readonly onCrdChange: () => void,
-    private readonly servedTypes: () => readonly ResourceType[],
-  ) {}
+    /** Told when a CRD is there, and when one is gone with what it served. */
+    private readonly onCrdChange: (gone: readonly ResourceType[]) => void,
+    servedTypes: () => readonly ResourceType[],
+  ) {
+    this.terminations = new Terminations(
+      store,
+      servedTypes,
+      (type, object) => void this.remove(type, object),
+      (types) => this.onCrdChange(types),
+    );
+  }
 
   create({ type, namespace }: Target, body: unknown, options: WriteOptions): Written {
     const given = asObject(body, type);
@@ -48,6 +67,10 @@ export class ResourceHandlers {
         : '');
     if (type.namespaced) this.requireNamespace(type, namespace ?? '', name);
     if (this.store.get(type, namespace, name) !== undefined) throw alreadyExists(type, name);
+    if (this.terminations.isCrdTerminating(type)) {
+      const why = 'create not allowed while custom resource definition is terminating';
+      throw new ApiStatus(405, 'MethodNotAllowed', why, {});
+    }
     const fresh: KubernetesObject = {
       ...given,
       metadata: {
@@ -56,12 +79,16 @@ export class ResourceHandlers {
         ...(namespace === undefined ? {} : { namespace }),
         uid: randomUUID(),
         creationTimestamp: this.timestamp(),
-        generation: 1,
+        ...(hasGeneration(type) ? { generation: 1 } : {}),
       },
     };
     if (type.hasStatus) delete fresh.status;
-    if (type === namespaceType) fresh.status = { phase: 'Active' };
-    const { object, warnings } = this.admitted(type, fresh, undefined, options);
+    const { object, warnings } = this.admitted(
+      type,
+      type === namespaceType ? newNamespace(fresh) : fresh,
+      undefined,
+      options,
+    );
     const established = type === crdType ? withEstablished(object, this.timestamp()) : object;
     return { object: this.save(type, established, options), warnings };
   }
@@ -73,32 +100,45 @@ export class ResourceHandlers {
   }
 
   update(target: Target, body: unknown, options: WriteOptions): Written {
-    return this.replace(target, asObject(body, target.type), options);
+    const wanted = asObject(body, target.type);
+    const { uid } = wanted.metadata;
+    if (uid && uid !== this.get(target).metadata.uid) throw conflict(target.type, target.name ?? '');
+    return this.replace(target, wanted, options);
   }
 
+  /** @param patch its content, of this type, which is one that the resource takes */
   patch(target: Target, patch: unknown, contentType: string, options: WriteOptions): Written {
     const current = this.get(target);
-    const wanted = asObject(
-      patched(structuredClone(current), patch, contentType, target.type.schema !== undefined),
-      target.type,
-    );
+    const wanted = asObject(patched(structuredClone(current), patch, contentType, target.type.custom), target.type);
+    if (wanted.metadata.uid !== current.metadata.uid) {
+      const message = `Invalid value: ${JSON.stringify(wanted.metadata.uid ?? '')}: field is immutable`;
+      throw invalid(target.type, target.name ?? '', [{ reason: 'FieldValueInvalid', message, field: 'metadata.uid' }]);
+    }
     // Without a version of its own a patch applies to whatever is there now.
     return this.replace(target, wanted, options);
   }
 
-  /** Deletes at once, or marks as terminating what has finalizers. */
-  delete(target: Target, body: unknown): KubernetesObject {
-    const { type } = target;
+  /** Deletes at once, or marks as terminating what has finalizers; answers as the real server does. */
+  delete(target: Target, body: unknown, { dryRun }: Pick<WriteOptions, 'dryRun'>): object {
+    const { type, name = '' } = target;
     const current = this.get(target);
-    const expectedUid = (body as { preconditions?: { uid?: string } } | undefined)?.preconditions?.uid;
-    if (expectedUid !== undefined && expectedUid !== current.metadata.uid) throw conflict(type, target.name ?? '');
-    const blocked = (current.metadata.finalizers ?? []).length > 0;
-    if (blocked) {
-      if (current.metadata.deletionTimestamp !== undefined) return current;
-      const marked = { ...current, metadata: { ...current.metadata, deletionTimestamp: this.timestamp() } };
-      return this.store.put(type, type === namespaceType ? { ...marked, status: { phase: 'Terminating' } } : marked);
-    }
-    return this.finish(type, current);
+    const { uid, resourceVersion } =
+      (body as { preconditions?: { uid?: string; resourceVersion?: string } } | undefined)?.preconditions ?? {};
+    if (uid !== undefined && uid !== current.metadata.uid) throw conflict(type, name);
+    if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion)
+      throw conflict(type, name);
+    const object = dryRun ? current : this.remove(type, current);
+    const stays = object.metadata.deletionTimestamp !== undefined;
+    return stays || type.answersDeleted ? object : success(type, name, current.metadata.uid ?? '');
+  }
+
+  /** Answers the object as it was removed, or as it stays until its finalizers are gone. */
+  remove(type: ResourceType, current: KubernetesObject): KubernetesObject {
+    if (!holdsOthers(type) && (current.metadata.finalizers ?? []).length === 0) return this.finish(type, current);
+    if (current.metadata.deletionTimestamp !== undefined) return current;
+    const marked = this.store.put(type, this.terminations.marked(type, current, this.timestamp()));
+    this.terminations.begin(type, marked);
+    return marked;
   }
 
   private replace(
@@ -108,14 +148,11 @@ export class ResourceHandlers {
   ): Written {
     const current = this.get({ type, name, ...(namespace === undefined ? {} : { namespace }) });
     if (wanted.metadata.name !== undefined && wanted.metadata.name !== name)
-      throw badRequest('the name of the object does not match the name on the URL');
-    const version = wanted.metadata.resourceVersion;
-    if (version !== undefined && version !== '' && version !== current.metadata.resourceVersion)
-      throw conflict(type, name);
-    const next =
-      subresource === 'status'
-        ? { ...current, status: wanted.status }
-        : this.withoutStatusChange(type, wanted, current);
+      throw badRequest(`the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`);
+    const { resourceVersion: version = '' } = wanted.metadata;
+    if (version === '' && type.custom) throw versionMissing(type, name);
+    if (version !== '' && version !== current.metadata.resourceVersion) throw conflict(type, name);
+    const next = this.wantedParts(type, subresource, wanted, current);
     if (next.status === undefined) delete next.status;
     const { object, warnings } = this.admitted(type, next, current, options);
     if (
@@ -126,10 +163,31 @@ export class ResourceHandlers {
     ) {
       return { object: current, warnings };
     }
-    if (object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0) {
+    const { deletionTimestamp, finalizers = [] } = object.metadata;
+    const isEnding = deletionTimestamp !== undefined && !options.dryRun;
+    if (isEnding && finalizers.length === 0 && !holdsOthers(type))
       return { object: this.finish(type, object), warnings };
+    const saved = this.save(type, object, options);
+    if (isEnding) this.terminations.resume(type, saved);
+    return { object: saved, warnings };
+  }
+
+  private wantedParts(
+    type: ResourceType,
+    subresource: string | undefined,
+    wanted: KubernetesObject,
+    current: KubernetesObject,
+  ): KubernetesObject {
+    switch (subresource) {
+      case 'status':
+        return { ...current, status: wanted.status };
+      case 'finalize':
+        return { ...current, spec: wanted.spec ?? {} };
+      default: {
+        const next = this.withoutStatusChange(type, wanted, current);
+        return type === namespaceType ? { ...labelledNamespace(next), spec: current.spec } : next;
+      }
     }
-    return { object: this.save(type, object, options), warnings };
   }
 
   /** What the main resource may change: everything but the status and what the system writes. */
@@ -138,15 +196,8 @@ export class ResourceHandlers {
     wanted: KubernetesObject,
     current: KubernetesObject,
   ): KubernetesObject {
-    const {
-      uid,
-      creationTimestamp,
-      deletionTimestamp,
-      namespace,
-      resourceVersion,
-      generation = 1,
-      name,
-    } = current.metadata;
+    const { uid, creationTimestamp, deletionTimestamp, namespace, resourceVersion, generation, name } =
+      current.metadata;
     const { status: _status, metadata: _metadata, ...content } = wanted;
     const { status: _before, metadata: _of, ...previous } = current;
     return {
@@ -155,7 +206,7 @@ export class ResourceHandlers {
       metadata: {
         ...withoutSystemFields(wanted.metadata),
         ...defined({ name, namespace, uid, creationTimestamp, deletionTimestamp, resourceVersion }),
-        generation: equal(content, previous) ? generation : generation + 1,
+        ...(generation === undefined ? {} : { generation: equal(content, previous) ? generation : generation + 1 }),
       },
     };
   }
@@ -169,22 +220,25 @@ export class ResourceHandlers {
   ): Written {
     const name = object.metadata.name ?? '';
     const causes = metadataViolations(type, object);
-    let unknown: string[] = [];
+    object = structuredClone(object);
+    const unknown = pruneMetadata(object);
     const { schema } = type;
     if (schema !== undefined) {
-      object = structuredClone(object);
-      unknown = prune(object, schema);
+      unknown.push(...prune(object, schema));
+      unknown.sort();
       if (unknown.length > 0 && options.fieldValidation === 'Strict') {
         throw badRequest(
           `${type.kind} in version ${JSON.stringify(type.version)} cannot be handled as a ${type.kind}: strict decoding error: ${unknown.map((path) => `unknown field ${JSON.stringify(path)}`).join(', ')}`,
         );
       }
-      causes.push(...violations(object, schema));
-      if (before !== undefined) causes.push(...transitionViolations(object, before, schema));
+      const broken = violations(object, schema);
+      const unchecked = uncheckedRules(schema, [...causes, ...broken]);
+      causes.push(...broken, ...(type.custom ? unchecked : []));
+      if (before !== undefined && unchecked.length === 0) causes.push(...transitionViolations(object, before, schema));
     }
     if (causes.length > 0) throw invalid(type, name, causes);
     if (type === crdType) typesOf(object);
-    checkSize(type, object);
+    checkSize(object);
     return {
       object,
       warnings:
@@ -195,24 +249,14 @@ export class ResourceHandlers {
   private save(type: ResourceType, object: KubernetesObject, { dryRun }: WriteOptions): KubernetesObject {
     if (dryRun) return object;
     const stored = this.store.put(type, object);
-    if (type === crdType) this.onCrdChange();
+    if (type === crdType) this.onCrdChange([]);
     return stored;
   }
 
-  /** Removes an object; a namespace takes what is in it along. */
   private finish(type: ResourceType, object: KubernetesObject): KubernetesObject {
     const removed = this.store.remove(type, object);
-    if (type === crdType) this.onCrdChange();
-    if (type === namespaceType) this.empty(object.metadata.name ?? '');
+    this.terminations.settle(type, removed);
     return removed;
-  }
-
-  private empty(namespace: string): void {
-    for (const type of this.servedTypes()) {
-      if (!type.namespaced) continue;
-      for (const object of this.store.list(type))
-        if (object.metadata.namespace === namespace) this.store.remove(type, object);
-    }
   }
 
   private requireNamespace(type: ResourceType, namespace: string, name: string): void {
@@ -224,6 +268,25 @@ export class ResourceHandlers {
   private timestamp(): string {
     return new Date(this.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
   }
+}
+
+function holdsOthers(type: ResourceType): boolean {
+  return type === namespaceType || type === crdType;
+}
+
+function hasGeneration(type: ResourceType): boolean {
+  return type.custom || type === crdType;
+}
+
+/** Only what is built in may be overwritten whatever it is now. */
+function versionMissing(type: ResourceType, name: string): ApiStatus {
+  return invalid({ ...type, kind: type.plural }, name, [
+    {
+      reason: 'FieldValueInvalid',
+      message: 'Invalid value: 0: must be specified for an update',
+      field: 'metadata.resourceVersion',
+    },
+  ]);
 }
 
 function withoutSystemFields(metadata: KubernetesObject['metadata']): KubernetesObject['metadata'] {

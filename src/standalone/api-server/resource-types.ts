@@ -1,4 +1,11 @@
 import { badRequest, invalid, type StatusCause } from './api-status';
+import {
+  configMapSchema,
+  namespaceSchema,
+  roleBindingSchema,
+  roleSchema,
+  serviceAccountSchema,
+} from './built-in-schemas';
 import type { KubernetesObject } from './kubernetes-object';
 import { isRecord, unknownRules, type StructuralSchema } from './structural-schema';
 
@@ -22,8 +29,14 @@ export interface ResourceType {
   readonly namespaced: boolean;
   readonly hasStatus: boolean;
   readonly columns: readonly Column[];
-  /** Of custom resources. What is built in is taken as it comes. */
+  /** Made by a CRD: counts generations, knows no strategic merge. */
+  readonly custom: boolean;
+  /** Absent: taken as it comes. */
   readonly schema?: StructuralSchema;
+  /** What a name may be: default is a DNS subdomain. */
+  readonly names?: 'label' | 'path segment';
+  /** Deleting answers the object that was, not just that it worked. */
+  readonly answersDeleted?: boolean;
 }
 
 const builtIn = (
@@ -43,6 +56,7 @@ const builtIn = (
   namespaced: true,
   hasStatus: false,
   columns: [],
+  custom: false,
   ...rest,
 });
 
@@ -51,6 +65,8 @@ export const namespaceType = builtIn('', 'v1', 'namespaces', 'Namespace', {
   namespaced: false,
   hasStatus: true,
   columns: [{ name: 'Status', type: 'string', jsonPath: '.status.phase' }],
+  names: 'label',
+  schema: namespaceSchema,
 });
 
 export const crdType = builtIn('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition', {
@@ -59,11 +75,41 @@ export const crdType = builtIn('apiextensions.k8s.io', 'v1', 'customresourcedefi
   hasStatus: true,
 });
 
+export const serviceAccountType = builtIn('', 'v1', 'serviceaccounts', 'ServiceAccount', {
+  shortNames: ['sa'],
+  schema: serviceAccountSchema,
+  answersDeleted: true,
+});
+
+const createdAt: Column = { name: 'Created At', type: 'string', jsonPath: '.metadata.creationTimestamp' };
+const role: Column = { name: 'Role', type: 'string', jsonPath: '.roleRef.name' };
+
+const rbac = (plural: string, kind: string, rest: Partial<ResourceType>): ResourceType =>
+  builtIn('rbac.authorization.k8s.io', 'v1', plural, kind, { names: 'path segment', ...rest });
+
+export const roleType = rbac('roles', 'Role', { columns: [createdAt], schema: roleSchema });
+export const clusterRoleType = rbac('clusterroles', 'ClusterRole', {
+  namespaced: false,
+  columns: [createdAt],
+  schema: roleSchema,
+});
+export const roleBindingType = rbac('rolebindings', 'RoleBinding', { columns: [role], schema: roleBindingSchema });
+export const clusterRoleBindingType = rbac('clusterrolebindings', 'ClusterRoleBinding', {
+  namespaced: false,
+  columns: [role],
+  schema: roleBindingSchema,
+});
+
 export const builtInTypes: readonly ResourceType[] = [
   namespaceType,
-  builtIn('', 'v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
+  serviceAccountType,
+  builtIn('', 'v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'], schema: configMapSchema }),
   builtIn('', 'v1', 'events', 'Event', { shortNames: ['ev'] }),
   builtIn('coordination.k8s.io', 'v1', 'leases', 'Lease'),
+  roleType,
+  clusterRoleType,
+  roleBindingType,
+  clusterRoleBindingType,
   crdType,
 ];
 
@@ -126,6 +172,7 @@ export function typesOf(crd: KubernetesObject): ResourceType[] {
       namespaced: spec.scope === 'Namespaced',
       hasStatus: subresources?.status !== undefined,
       columns: additionalPrinterColumns ?? [],
+      custom: true,
       schema: schema?.openAPIV3Schema ?? { 'x-kubernetes-preserve-unknown-fields': true },
     }));
 }

@@ -30,6 +30,15 @@ export const immutableRule = 'self == oldSelf';
 /** Keys that every schema of an object has besides its own. */
 const rootKeys: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata']);
 
+/** What has to be right before the real server looks at rules at all. */
+const blockingReasons: ReadonlySet<string> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+
 /** Removes what the schema does not know, fills in defaults, and answers the paths of what was removed. Changes `value`. */
 export function prune(value: unknown, schema: StructuralSchema, path = ''): string[] {
   if (Array.isArray(value)) {
@@ -162,7 +171,7 @@ function textViolations(value: string, schema: StructuralSchema, path: string): 
   if (schema.format === 'date-time' && Number.isNaN(Date.parse(value)))
     found.push(
       cause(
-        'FieldValueInvalid',
+        'FieldValueTypeInvalid',
         path,
         `Invalid value: ${shown(value)}: ${path} in body must be of type date-time: ${shown(value)}`,
       ),
@@ -182,7 +191,7 @@ export function transitionViolations(
     ({ rule }) => rule === immutableRule && !equal(value, before),
   );
   const found = broken.map(({ rule, message }) =>
-    cause('FieldValueInvalid', path, `Invalid value: ${shown(typeOf(value))}: ${message ?? `failed rule: ${rule}`}`),
+    cause('FieldValueInvalid', path, `Invalid value: ${message ?? `failed rule: ${rule}`}`),
   );
   if (!isRecord(value) || !isRecord(before)) return found;
   for (const [key, inner] of Object.entries(schema.properties ?? {})) {
@@ -191,17 +200,27 @@ export function transitionViolations(
   return found;
 }
 
+/** The remark of the real server that it has not looked at the rules, if there are any. */
+export function uncheckedRules(schema: StructuralSchema, causes: readonly StatusCause[]): StatusCause[] {
+  if (!causes.some(({ reason }) => blockingReasons.has(reason)) || rulesOf(schema).length === 0) return [];
+  const message =
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  return [cause('FieldValueInvalid', '<nil>', message)];
+}
+
 /** The rules of a schema that are not understood. */
 export function unknownRules(schema: StructuralSchema): string[] {
-  const own = (schema['x-kubernetes-validations'] ?? [])
-    .map(({ rule }) => rule)
-    .filter((rule) => rule !== immutableRule);
+  return rulesOf(schema).filter((rule) => rule !== immutableRule);
+}
+
+function rulesOf(schema: StructuralSchema): string[] {
+  const own = (schema['x-kubernetes-validations'] ?? []).map(({ rule }) => rule);
   const inner = [
     ...Object.values(schema.properties ?? {}),
     ...(schema.items ? [schema.items] : []),
     ...(typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : []),
   ];
-  return [...own, ...inner.flatMap(unknownRules)];
+  return [...own, ...inner.flatMap(rulesOf)];
 }
 
 export function equal(a: unknown, b: unknown): boolean {
