@@ -43,6 +43,13 @@ const invalid: Rejected = {
   summary: "missing required field 'alertname'",
   details: ['alertname is required'],
 };
+const forbidden: Rejected = {
+  status: 'rejected',
+  reason: 'forbidden',
+  fingerprint,
+  summary: "The caller may not send signals for namespace 'bank'",
+  details: ["The caller may not send signals for namespace 'bank'"],
+};
 const failedFor = (reason: FailureReason): Failed => ({
   status: 'failed',
   fingerprint,
@@ -53,6 +60,33 @@ const failed = failedFor('kubernetes_unavailable');
 const bug = failedFor('internal_error');
 
 describe('toResponse', () => {
+  describe('of signals that their sender may not send', () => {
+    it('says so, each namespace once, when it may send none of them', () => {
+      const { status, body } = toResponse([forbidden, forbidden], 1);
+      expect(status).toBe(403);
+      expect(body).toMatchObject({
+        type: 'https://kubernaut.io/problems/forbidden',
+        error: `Authorization failed: ${forbidden.summary}`,
+        details: { authorization_errors: [forbidden.summary] },
+        results: [
+          { status: 'rejected', reason: 'forbidden' },
+          { status: 'rejected', reason: 'forbidden' },
+        ],
+      });
+    });
+
+    it.each([
+      [[forbidden, created], 201],
+      [[forbidden, duplicate], 202],
+      [[forbidden, resolved], 202],
+      [[forbidden, heartbeat], 202],
+      [[forbidden, invalid], 400],
+      [[forbidden, failed], 503],
+    ])('lets the others decide', (outcomes, status) => {
+      expect(toResponse(outcomes, 1).status).toBe(status);
+    });
+  });
+
   describe('of one signal', () => {
     it('says what was created', () => {
       expect(toResponse([created], 42)).toEqual({

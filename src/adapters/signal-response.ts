@@ -77,7 +77,7 @@ function refusal(status: number, outcomes: readonly SignalOutcome[]): Problem {
   if (status === 403) {
     const reasons = [...new Set(rejected.flatMap(({ details }) => details))];
     return problem('forbidden', `Authorization failed: ${rejected[0]?.summary ?? ''}`, {
-      namespaces: reasons.slice(0, maxListed),
+      authorization_errors: reasons.slice(0, maxListed),
     });
   }
   const problems = rejected.flatMap(({ details }, i) =>
