@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import { beforeDeadline, DeadlineExceededError } from './deadline';
+import { beforeDeadline, DeadlineExceededError, deadlineIn, remainingMs } from './deadline';
 
 const forEver = new Promise<never>(() => undefined);
 
@@ -47,5 +47,27 @@ describe('beforeDeadline', () => {
     for (let i = 0; i < 100; i++) await beforeDeadline(Promise.resolve(i), signal);
     await setImmediate();
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('deadlineIn', () => {
+  it('aborts when the time is over, and tells how much is left', async () => {
+    const { signal } = deadlineIn(30);
+    expect(remainingMs(signal)).toBeGreaterThan(0);
+    expect(remainingMs(signal)).toBeLessThanOrEqual(30);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    expect(remainingMs(signal)).toBe(0);
+  });
+
+  it('never comes once it is cleared', async () => {
+    const deadline = deadlineIn(5);
+    deadline.clear();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(deadline.signal.aborted).toBe(false);
+  });
+
+  it('knows no end of signals that others made', () => {
+    expect(remainingMs(undefined)).toBe(Number.POSITIVE_INFINITY);
+    expect(remainingMs(new AbortController().signal)).toBe(Number.POSITIVE_INFINITY);
   });
 });

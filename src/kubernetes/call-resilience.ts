@@ -1,13 +1,13 @@
 import {
   BrokenCircuitError,
   circuitBreaker,
+  type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
   DelegateBackoff,
   ExponentialBackoff,
   handleWhen,
   retry,
-  TaskCancelledError,
 } from 'cockatiel';
 import { remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
@@ -34,10 +34,13 @@ const maxSuspensionMs = 10_000;
  * once, and from time to time one is let through as a probe.
  */
 export class CallResilience {
-  private readonly breaker = circuitBreaker(handleWhen(isOutage), {
-    breaker: new ConsecutiveBreaker(failuresThatOpen),
-    halfOpenAfter: new ExponentialBackoff({ initialDelay: firstSuspensionMs, maxDelay: maxSuspensionMs }),
-  });
+  private readonly breaker: CircuitBreakerPolicy = circuitBreaker(
+    handleWhen((error) => isOutage(error, this.breaker.state === CircuitState.HalfOpen)),
+    {
+      breaker: new ConsecutiveBreaker(failuresThatOpen),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: firstSuspensionMs, maxDelay: maxSuspensionMs }),
+    },
+  );
 
   constructor(log: LogSink) {
     let told = false;
@@ -76,13 +79,13 @@ export class CallResilience {
       { maxAttempts: maxRetries, backoff },
     );
     try {
-      return await retrying.execute(() => this.breaker.execute(attempt, deadline), deadline);
+      return await retrying.execute(() => {
+        // The policy would have others wait for the probe, beyond their own deadlines.
+        if (this.breaker.state === CircuitState.HalfOpen) throw suspended();
+        return this.breaker.execute(attempt, deadline);
+      }, deadline);
     } catch (error) {
-      if (error instanceof BrokenCircuitError)
-        throw new KubernetesApiError('unavailable', 'the API server does not answer: calls are suspended');
-      if (error instanceof TaskCancelledError)
-        throw new KubernetesApiError('unavailable', 'no answer from the API server before the deadline');
-      throw error;
+      throw error instanceof BrokenCircuitError ? suspended() : error;
     }
   }
 }
@@ -98,13 +101,23 @@ function pauseAfter(error: unknown, attempt: number): number {
   return Math.min(firstPauseMs * 2 ** attempt, maxPauseMs) * (0.5 + Math.random() / 2);
 }
 
+/** Nobody was asked, so it is not repeated either. */
+function suspended(): KubernetesApiError {
+  return new KubernetesApiError('unavailable', 'the API server does not answer: calls are suspended', undefined, {
+    abandoned: true,
+  });
+}
+
 function isWorthRepeating(error: unknown, deadline: AbortSignal | undefined): boolean {
   if (!(error instanceof KubernetesApiError) || error.abandoned) return false;
   if (error.failure !== 'unavailable' && error.failure !== 'overloaded') return false;
   return remainingMs(deadline) > (error.retryAfterMs ?? maxPauseMs) * 1.1 + leastCallMs;
 }
 
-/** No answer, or one that says that the server itself cannot. A caller that gave up early says nothing about the server. */
-function isOutage(error: unknown): boolean {
-  return error instanceof KubernetesApiError && error.failure === 'unavailable' && !error.abandoned;
+/**
+ * No answer, or one that says that the server itself cannot. A caller that gave up early says nothing about the server;
+ * as a probe it does not prove that the server is well.
+ */
+function isOutage(error: unknown, isProbe: boolean): boolean {
+  return error instanceof KubernetesApiError && error.failure === 'unavailable' && (isProbe || !error.abandoned);
 }

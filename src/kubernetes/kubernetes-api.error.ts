@@ -33,7 +33,7 @@ export class KubernetesApiError extends Error {
   override readonly name = 'KubernetesApiError';
   /** How long the server asks to stay away. Milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** The caller gave up before the server had had its time. */
+  /** The server was not asked, or its caller gave up before it had had its time. */
   readonly abandoned: boolean;
 
   constructor(

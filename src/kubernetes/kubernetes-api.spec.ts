@@ -171,6 +171,21 @@ describe('KubernetesApi', () => {
       ]);
     });
 
+    it('fails other calls at once while one is tried, and a probe that is given up proves nothing', async () => {
+      await breakIt();
+      script.push(hang);
+      await eventually(async () => {
+        const probe = failureOf(call(300));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(api.circuit).toBe('half-open');
+        const begin = performance.now();
+        expect(await failureOf(call())).toMatchObject({ message: expect.stringContaining('suspended') });
+        expect(performance.now() - begin).toBeLessThan(200);
+        expect(await probe).toMatchObject({ failure: 'unavailable' });
+      });
+      expect(api.circuit).toBe('open');
+    });
+
     it('stays so while the probe fails', async () => {
       await breakIt();
       script.push(...Array.from({ length: 10 }, () => status(500)));

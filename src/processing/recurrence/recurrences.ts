@@ -15,6 +15,8 @@ const attemptMs = 4_500;
 const retryMs = 5_000;
 /** Replicas see the same requests: they do not all begin at once. */
 const spreadMs = 1_000;
+/** So that a timer that is a little early does not find the cooldown still running. */
+const leastMs = 50;
 /** The longest that a timer can wait. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -60,7 +62,8 @@ export class Recurrences {
     this.timers.delete(key);
     const { overSince, recurredAt } = request;
     if (isGone || overSince === undefined || recurredAt === undefined) return;
-    this.schedule(request, overSince + this.cooldownMs - this.clock.now() + Math.random() * spreadMs);
+    const left = overSince + this.cooldownMs - this.clock.now();
+    this.schedule(request, left + leastMs + Math.random() * spreadMs);
   }
 
   private schedule(request: KnownRequest, afterMs: number): void {
