@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import {
   startKubernetesApiServer,
@@ -10,21 +6,13 @@ import {
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
-import { RunningProcess } from '../support/process';
+import { GatewayProcess, sender } from '../support/gateway-process';
 import { RedisProxy } from '../support/redis-proxy';
 import { RedisServer } from '../support/redis-server';
 import { firing, resolved, webhook } from '../support/webhook';
 
-const token = 'the-good-token';
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
 const patches = { method: 'PATCH', path: /\/remediationrequests\/.*\/status$/ };
-/** A claim ends by itself after 10 s; until then its sender is asked to try again. */
-const patienceMs = 25_000;
-
-interface GatewayProcess {
-  readonly url: string;
-  readonly process: RunningProcess;
-}
 
 /** The proxies that stand between the gateway that is killed and its neighbours. */
 interface Neighbours {
@@ -34,93 +22,41 @@ interface Neighbours {
 
 /** Two gateways share Redis and the API server. One is killed in the middle; its sender goes on with the other. */
 describe('a gateway that is killed with -9', () => {
-  let directory: string;
   let redis: RedisServer;
   let api: KubernetesApiServer;
   let survivor: GatewayProcess;
   let doomed: GatewayProcess;
   let between: Neighbours;
-  let cases = 0;
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'gateway-killed-'));
     redis = await RedisServer.start();
     api = await startKubernetesApiServer({
       listen: { host: '127.0.0.1', port: 0 },
-      tokens: [{ token, username: 'system:serviceaccount:monitoring:alertmanager' }],
+      tokens: [sender],
       objects: standaloneObjects(),
     });
-    survivor = await start(api.url, redis.addr);
+    survivor = await GatewayProcess.start({ api: api.url, redis: redis.addr });
   }, 30_000);
   afterAll(async () => {
-    await survivor.process.stop('SIGKILL');
+    await survivor.kill();
     await api.close();
     await redis.stop();
-    rmSync(directory, { recursive: true });
   });
 
   beforeEach(async () => {
     between = { api: await FaultyApi.start(api.url), redis: await RedisProxy.start(redis.port) };
-    doomed = await start(between.api.url, between.redis.addr);
+    doomed = await GatewayProcess.start({ api: between.api.url, redis: between.redis.addr });
   });
   afterEach(async () => {
-    await doomed.process.stop('SIGKILL');
+    await doomed.kill();
     await between.api.close();
     await between.redis.close();
   });
 
-  async function start(server: string, addr: string): Promise<GatewayProcess> {
-    const number = ++cases;
-    const kubeconfig = join(directory, `kubeconfig-${number}`);
-    const cluster = {
-      clusters: [{ name: 'c', cluster: { server } }],
-      users: [{ name: 'u', user: {} }],
-      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'kubernaut-system' } }],
-      'current-context': 'x',
-    };
-    writeFileSync(kubeconfig, JSON.stringify(cluster));
-    const config = join(directory, `gateway-${number}.yaml`);
-    const settings = {
-      server: { listen_addr: '127.0.0.1:0' },
-      metrics: { enabled: false },
-      redis: { addr },
-      kubernetes: { kubeconfig },
-    };
-    writeFileSync(config, JSON.stringify(settings));
-    const running = await RunningProcess.start('node', ['dist/main.js', '--config', config]);
-    const [, url = ''] = await running.printed(/gateway listening on (http:\S+)/);
-    await eventually(async () => {
-      const text = await (await fetch(`${url}/ready`)).text();
-      expect(text).toContain('"status":"ok"');
-      if (addr !== '') expect(text).toContain('"redis":{"status":"up"}');
-    });
-    return { url, process: running };
-  }
-
   /** For a hook: it dies, and what was under way goes no further. */
   const kill = async () => {
-    await doomed.process.stop('SIGKILL');
+    await doomed.kill();
     throw new Error('the gateway is dead');
-  };
-  const post = async (url: string, body: object) => {
-    const response = await fetch(`${url}/api/v1/signals/prometheus`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify(body),
-    });
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a spec states what it expects of an answer
-    return { status: response.status, body: (await response.json()) as any };
-  };
-  /** As Alertmanager does: again and again until it is taken. */
-  const send = async (body: object) => {
-    const until = performance.now() + patienceMs;
-    for (;;) {
-      const answer = await post(survivor.url, body);
-      if (answer.status < 300) return answer;
-      expect(answer.status).toBe(503);
-      if (performance.now() > until) throw new Error(`not taken in time: ${JSON.stringify(answer.body)}`);
-      await delay(500);
-    }
   };
   const requestsOf = async (alertname: string) => {
     const response = await fetch(`${api.url}/apis/remediation.kubernaut.io/v1/remediationrequests`);
@@ -141,15 +77,15 @@ describe('a gateway that is killed with -9', () => {
     async (when, created, arm) => {
       const name = `Killed${when.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`;
       arm(between);
-      await expect(post(doomed.url, webhook(alert(name)))).rejects.toThrow('fetch failed');
-      expect(await doomed.process.ended).toBe('SIGKILL');
+      await expect(doomed.post(webhook(alert(name)))).rejects.toThrow('fetch failed');
+      expect(await doomed.ended).toBe('SIGKILL');
       expect(await requestsOf(name)).toHaveLength(created);
 
-      const answer = await send(webhook(alert(name)));
+      const answer = await survivor.postUntilTaken(webhook(alert(name)));
       expect(answer.status).toBe(created === 1 ? 202 : 201);
       const [request, ...others] = await requestsOf(name);
       expect(others).toEqual([]);
-      expect(await send(webhook(alert(name)))).toMatchObject({
+      expect(await survivor.postUntilTaken(webhook(alert(name)))).toMatchObject({
         status: 202,
         body: { status: 'duplicate', metadata: { remediation_request_ref: request?.metadata.name } },
       });
@@ -163,11 +99,11 @@ describe('a gateway that is killed with -9', () => {
     between.api.fail(creates, { delayMs: 0 }, 9);
     between.api.fail(creates, { after: kill });
     between.api.fail(creates, 'hang', 100);
-    await expect(post(doomed.url, webhook(...alerts))).rejects.toThrow('fetch failed');
+    await expect(doomed.post(webhook(...alerts))).rejects.toThrow('fetch failed');
     const before = await requestsOf('KilledHalfWay');
     expect(before).toHaveLength(10);
 
-    expect((await send(webhook(...alerts))).status).toBeLessThan(300);
+    expect((await survivor.postUntilTaken(webhook(...alerts))).status).toBeLessThan(300);
     const after = await requestsOf('KilledHalfWay');
     expect(new Set(after.map(({ spec }) => spec.resource.name)).size).toBe(20);
     expect(after).toHaveLength(20);
@@ -180,14 +116,17 @@ describe('a gateway that is killed with -9', () => {
     'resolves what resolved: %s',
     async (when, arm) => {
       const name = `Resolved${when.startsWith('before') ? 'Before' : 'After'}`;
-      expect((await send(webhook(alert(name)))).status).toBe(201);
+      expect((await survivor.postUntilTaken(webhook(alert(name)))).status).toBe(201);
       // The watch of the other has it as well.
-      await eventually(async () => expect((await post(doomed.url, webhook(alert(name)))).status).toBe(202));
+      await eventually(async () => expect((await doomed.post(webhook(alert(name)))).status).toBe(202));
       await eventually(async () => expect((await requestsOf(name))[0]?.status?.deduplication?.occurrenceCount).toBe(2));
       arm(between);
       const over = webhook(resolved({ alertname: name, namespace: 'test', pod: 'a' }));
-      await expect(post(doomed.url, over)).rejects.toThrow('fetch failed');
-      expect(await send(over)).toMatchObject({ status: 202, body: { status: 'resolved', reason: 'resolved' } });
+      await expect(doomed.post(over)).rejects.toThrow('fetch failed');
+      expect(await survivor.postUntilTaken(over)).toMatchObject({
+        status: 202,
+        body: { status: 'resolved', reason: 'resolved' },
+      });
       expect((await requestsOf(name)).map(({ status }) => status?.signal?.state)).toEqual(['Resolved']);
     },
     60_000,
