@@ -78,7 +78,7 @@ export class GatewayProcess {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${sender.token}` },
       body: JSON.stringify(body),
     });
-    return { status: response.status, body: (await response.json()) };
+    return { status: response.status, body: await response.json() };
   }
 
   /** Posts as Alertmanager does: again and again until it is taken; only a 503 is sent again. */
