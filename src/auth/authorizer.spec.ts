@@ -73,10 +73,29 @@ describe('Authorizer', () => {
     expect(reviews.asked).toHaveLength(2);
   });
 
-  it('keeps reviews that are under way within their bound', async () => {
+  it('keeps reviews that are under way within their bounds, of one caller and of all', async () => {
     const namespaces = Array.from({ length: 200 }, (_, i) => `n-${i}`);
     expect(await allowed(team, ...namespaces)).toEqual([]);
+    expect(reviews.peak).toBe(4);
+    expect(log.lines).toHaveLength(11);
+    const callers = Array.from({ length: 20 }, (_, i) => ({ username: `nobody-${i}` }));
+    for (const { username } of callers) reviews.namespacesOf.set(username, []);
+    await Promise.all(callers.map((caller) => allowed(caller, ...namespaces.slice(0, 20))));
     expect(reviews.peak).toBe(16);
+  });
+
+  it('lets no caller hold up another by naming many namespaces', async () => {
+    reviews.namespacesOf.set('nobody', []);
+    await allowed({ username: 'nobody' }, 'n');
+    const release = reviews.hold();
+    const floods = [1, 2, 3].map((k) => {
+      const namespaces = Array.from({ length: 500 }, (_, i) => `n-${k}-${i}`);
+      return allowed({ username: 'nobody' }, ...namespaces).catch(() => undefined);
+    });
+    const other = allowed(everywhere, 'a');
+    release();
+    expect(await other).toEqual(['a']);
+    await Promise.all(floods);
   });
 
   it.each(['unavailable', 'overloaded', 'forbidden', 'unauthenticated'] as const)(

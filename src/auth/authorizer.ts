@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
@@ -24,6 +24,12 @@ export interface AuthorizerOptions {
 const maxCached = 10_000;
 /** Reviews that wait for one in flight to end; beyond it we are overloaded. */
 const maxWaiting = 1_000;
+/** Of one caller: nobody holds up others by naming many namespaces. */
+const maxInFlightOfCaller = 4;
+const maxWaitingOfCaller = 500;
+const maxLanes = 1_000;
+/** Of one webhook, so many refusals have a line each. */
+const maxLines = 10;
 /** A review, its repetitions and the wait for its turn: two of them fit into the time of an answer where the first is quick. */
 const reviewMs = 4_000;
 const everyNamespace = '';
@@ -39,6 +45,7 @@ export class Authorizer {
   private readonly denied: LRUCache<string, true>;
   private readonly inFlight = new Map<string, Promise<boolean>>();
   private readonly identities = new WeakMap<Caller, string>();
+  private readonly lanes = new LRUCache<string, LimitFunction>({ max: maxLanes });
   private readonly limit;
   private reviewsFail = false;
 
@@ -77,10 +84,11 @@ export class Authorizer {
     const answers = await Promise.all(asked.map((namespace) => this.may(caller, source, namespace, deadline)));
     const allowed = new Set(asked.filter((_, i) => answers[i]));
     this.metrics.authorization.inc({ result: 'allowed' }, allowed.size);
-    for (const namespace of asked.filter((candidate) => !allowed.has(candidate))) {
-      this.metrics.authorization.inc({ result: 'denied' });
-      this.log.warn({ source, namespace }, 'authorization failed');
-    }
+    const denied = asked.filter((namespace) => !allowed.has(namespace));
+    this.metrics.authorization.inc({ result: 'denied' }, denied.length);
+    for (const namespace of denied.slice(0, maxLines)) this.log.warn({ source, namespace }, 'authorization failed');
+    if (denied.length > maxLines)
+      this.log.warn({ source, more_namespaces: denied.length - maxLines }, 'authorization failed');
     return allowed;
   }
 
@@ -94,10 +102,11 @@ export class Authorizer {
 
   /** Shared by all who ask at the same time: it has the time of a call, not that of one of them. */
   private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
-    if (this.limit.pendingCount >= maxWaiting)
+    const lane = this.laneOf(caller);
+    if (this.limit.pendingCount >= maxWaiting || lane.pendingCount >= maxWaitingOfCaller)
       return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
     const due = deadlineIn(reviewMs);
-    const running = this.limit(() => this.reviews.maySend(caller, source, namespace, due.signal))
+    const running = lane(() => this.limit(() => this.reviews.maySend(caller, source, namespace, due.signal)))
       .then(
         (allowed) => {
           (allowed ? this.allowed : this.denied).set(key, true);
@@ -115,6 +124,16 @@ export class Authorizer {
       });
     this.inFlight.set(key, running);
     return running;
+  }
+
+  private laneOf(caller: Caller): LimitFunction {
+    const identity = this.identityOf(caller);
+    let lane = this.lanes.get(identity);
+    if (lane === undefined) {
+      lane = pLimit(maxInFlightOfCaller);
+      this.lanes.set(identity, lane);
+    }
+    return lane;
   }
 
   private unavailable(reason: string): AuthorizationUnavailableError {

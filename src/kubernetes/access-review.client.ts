@@ -5,6 +5,7 @@ import type {
 } from '@kubernetes/client-node';
 import type { Caller } from '../caller';
 import type { KubernetesApi } from './kubernetes-api';
+import { KubernetesApiError } from './kubernetes-api.error';
 import { sendSignals, type Permission } from './permissions';
 
 const reviews = '/apis/authorization.k8s.io/v1';
@@ -57,7 +58,16 @@ export class AccessReviewClient {
   }
 }
 
-/** An authorizer that denies outranks one that allows. */
+/**
+ * An authorizer that denies outranks one that allows. One that could not be asked is no refusal; a role that a binding names
+ * and that does not exist is: RBAC tells both in the same place.
+ * @throws KubernetesApiError
+ */
 function allowed({ status }: { readonly status?: V1SubjectAccessReviewStatus }): boolean {
-  return status?.allowed === true && status.denied !== true;
+  if (status?.denied === true) return false;
+  if (status?.allowed === true) return true;
+  const { evaluationError } = status ?? {};
+  if (evaluationError && !evaluationError.includes('not found'))
+    throw new KubernetesApiError('unavailable', `the API server could not tell: ${evaluationError}`);
+  return false;
 }

@@ -18,6 +18,8 @@ export type CircuitName = 'closed' | 'open' | 'half-open';
 const maxRetries = 2;
 const firstPauseMs = 50;
 const maxPauseMs = 400;
+/** A server that asks to stay away for longer is not waited for. */
+const maxRetryAfterMs = 5_000;
 /** What a call needs at the least: a retry that has less before the deadline is not begun. */
 const leastCallMs = 100;
 /** So many calls without an answer in a row suspend all others. */
@@ -82,11 +84,28 @@ export class CallResilience {
       return await retrying.execute(() => {
         // The policy would have others wait for the probe, beyond their own deadlines.
         if (this.breaker.state === CircuitState.HalfOpen) throw suspended();
-        return this.breaker.execute(attempt, deadline);
+        return this.throughBreaker(attempt, deadline);
       }, deadline);
     } catch (error) {
       throw error instanceof BrokenCircuitError ? suspended() : error;
     }
+  }
+
+  /** A refusal is an answer: for the policy, which takes every error for none, it has to look like a success. */
+  private async throughBreaker<T>(attempt: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
+    const answered = await this.breaker.execute(
+      async (): Promise<{ readonly value: T } | { readonly refusal: unknown }> => {
+        try {
+          return { value: await attempt() };
+        } catch (error) {
+          if (!isAnswer(error)) throw error;
+          return { refusal: error };
+        }
+      },
+      deadline,
+    );
+    if ('refusal' in answered) throw answered.refusal;
+    return answered.value;
   }
 }
 
@@ -111,6 +130,7 @@ function suspended(): KubernetesApiError {
 function isWorthRepeating(error: unknown, deadline: AbortSignal | undefined): boolean {
   if (!(error instanceof KubernetesApiError) || error.abandoned) return false;
   if (error.failure !== 'unavailable' && error.failure !== 'overloaded') return false;
+  if ((error.retryAfterMs ?? 0) > maxRetryAfterMs) return false;
   return remainingMs(deadline) > (error.retryAfterMs ?? maxPauseMs) * 1.1 + leastCallMs;
 }
 
@@ -119,5 +139,11 @@ function isWorthRepeating(error: unknown, deadline: AbortSignal | undefined): bo
  * as a probe it does not prove that the server is well.
  */
 function isOutage(error: unknown, isProbe: boolean): boolean {
-  return error instanceof KubernetesApiError && error.failure === 'unavailable' && (isProbe || !error.abandoned);
+  if (!(error instanceof KubernetesApiError) || error.failure !== 'unavailable' || error.serverAnswers) return false;
+  return isProbe || !error.abandoned;
+}
+
+/** Whether the server is well, whatever it thinks of the call. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof KubernetesApiError && (error.failure !== 'unavailable' || error.serverAnswers);
 }

@@ -35,22 +35,26 @@ export class KubernetesApiError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The server was not asked, or its caller gave up before it had had its time. */
   readonly abandoned: boolean;
+  /** This call was not answered, and another meanwhile was: what hangs is the call alone, e.g. in a slow admission webhook. */
+  readonly serverAnswers: boolean;
 
   constructor(
     readonly failure: KubernetesFailure,
     message: string,
     readonly statusCode?: number,
-    { retryAfterMs, abandoned = false, ...options }: KubernetesApiErrorOptions = {},
+    { retryAfterMs, abandoned = false, serverAnswers = false, ...options }: KubernetesApiErrorOptions = {},
   ) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
     this.abandoned = abandoned;
+    this.serverAnswers = serverAnswers;
   }
 }
 
 export interface KubernetesApiErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
   readonly abandoned?: boolean;
+  readonly serverAnswers?: boolean;
 }
 
 export function isFailure(error: unknown, failure: KubernetesFailure): error is KubernetesApiError {

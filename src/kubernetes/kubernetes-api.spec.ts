@@ -25,6 +25,8 @@ describe('KubernetesApi', () => {
   /** What the server does with the next calls; then all is fine. */
   let script: Answer[];
   let tokens: (string | undefined)[];
+  /** Whether it answers what costs nothing. */
+  let isThere: boolean;
   let directory: string;
   let log: RecordingLog;
   let api: KubernetesApi;
@@ -39,7 +41,12 @@ describe('KubernetesApi', () => {
   beforeEach(async () => {
     script = [];
     tokens = [];
+    isThere = false;
     server = createServer((request, response) => {
+      if (request.url === '/version') {
+        (isThere ? fine : hang)(request, response);
+        return;
+      }
       tokens.push(request.headers.authorization);
       (script.shift() ?? fine)(request, response);
     }).listen(0, '127.0.0.1');
@@ -104,6 +111,11 @@ describe('KubernetesApi', () => {
     const begin = performance.now();
     expect(await call()).toEqual({ fine: true });
     expect(performance.now() - begin).toBeGreaterThan(990);
+  });
+
+  it('does not wait without end where no deadline bounds it', async () => {
+    script.push(status(503, {}, { 'retry-after': '600' }));
+    expect(await failureOf(api.call('GET', '/x'))).toMatchObject({ failure: 'unavailable', statusCode: 503 });
   });
 
   it.each([
@@ -205,6 +217,28 @@ describe('KubernetesApi', () => {
       script.push(...Array.from({ length: 20 }, () => answer));
       for (let i = 0; i < 20; i++) await failureOf(call());
       expect(api.circuit).toBe('closed');
+    });
+
+    it('counts refusals for answers in between', async () => {
+      for (let i = 0; i < 8; i++) {
+        script.push(status(500), status(500), status(500), status(404, { reason: 'NotFound' }));
+        await failureOf(call());
+        await failureOf(call());
+      }
+      expect(api.circuit).toBe('closed');
+    });
+
+    it('does not count calls that hang alone, as in the slow admission webhook of one namespace', async () => {
+      isThere = true;
+      script.push(...Array.from({ length: 30 }, () => hang));
+      await Promise.all(Array.from({ length: 10 }, () => failureOf(call(1_800))));
+      expect(api.circuit).toBe('closed');
+    });
+
+    it('counts calls that hang when nothing is answered', async () => {
+      script.push(...Array.from({ length: 30 }, () => hang));
+      await Promise.all(Array.from({ length: 10 }, () => failureOf(call(1_800))));
+      expect(api.circuit).toBe('open');
     });
 
     it('does not count calls whose caller gave up early', async () => {

@@ -32,6 +32,8 @@ export interface CallOptions {
 
 /** A caller that gives up after less says nothing about the server. */
 const fairTimeMs = 1_000;
+/** How long the server may take to say that it is there. */
+const askTimeoutMs = 500;
 /** Tokens of a kubeconfig or a pod's volume are read again this often; the kubelet renews them long before they expire. */
 const credentialsMaxAgeMs = 30_000;
 const watchConnections = 8;
@@ -51,6 +53,7 @@ export class KubernetesApi {
   private readonly resilience: CallResilience;
   private headers: Record<string, string> = {};
   private headersReadAt = Number.NEGATIVE_INFINITY;
+  private asking: Promise<boolean> | undefined;
 
   private constructor(
     private readonly options: KubernetesApiOptions,
@@ -148,8 +151,33 @@ export class KubernetesApi {
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return JSON.parse(text) as T;
     } catch (error) {
+      if (error instanceof KubernetesApiError) throw error;
       const abandoned = options.signal?.aborted === true && performance.now() - startedAt < fairTimeMs;
-      throw unavailable(error, abandoned);
+      const serverAnswers = timeout.aborted && (await this.serverAnswers());
+      throw unavailable(error, { abandoned, serverAnswers });
+    }
+  }
+
+  /** Asks something that costs nothing, over a connection that calls do not use up. Asked once for many. */
+  private serverAnswers(): Promise<boolean> {
+    this.asking ??= this.ask().finally(() => {
+      this.asking = undefined;
+    });
+    return this.asking;
+  }
+
+  private async ask(): Promise<boolean> {
+    try {
+      const { statusCode, body } = await this.watches.request({
+        method: 'GET',
+        path: `${this.pathPrefix}/version`,
+        headers: await this.credentials(),
+        signal: AbortSignal.timeout(askTimeoutMs),
+      });
+      await body.dump();
+      return statusCode < 500;
+    } catch {
+      return false;
     }
   }
 
@@ -225,11 +253,14 @@ function basicAuth(auth: string | null | undefined): Record<string, string> {
   return auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
 }
 
-function unavailable(error: unknown, abandoned = false): KubernetesApiError {
+function unavailable(
+  error: unknown,
+  told: { readonly abandoned?: boolean; readonly serverAnswers?: boolean } = {},
+): KubernetesApiError {
   if (error instanceof KubernetesApiError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new KubernetesApiError('unavailable', `no answer from the API server: ${reason}`, undefined, {
     cause: error,
-    abandoned,
+    ...told,
   });
 }

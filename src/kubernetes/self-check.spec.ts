@@ -96,6 +96,15 @@ describe('SelfCheck', () => {
     ]);
   });
 
+  it('looks again while refusals go on and on', async () => {
+    await found();
+    reviews.missing.add(inWords(permissions[0]!));
+    await eventually(() => {
+      check.suspect();
+      expect(check.findings).toHaveLength(1);
+    });
+  });
+
   it('looks again after a refusal, not more often than every 5 seconds', async () => {
     await found();
     reviews.missing.add(inWords(permissions[0]!));

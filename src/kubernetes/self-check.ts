@@ -45,6 +45,8 @@ export class SelfCheck {
   private readonly stopping = new AbortController();
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
+  /** Whether the next check is one that a refusal asked for. */
+  private suspicious = false;
   private checkedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -66,7 +68,8 @@ export class SelfCheck {
 
   /** A call was refused: what was right may have changed. */
   suspect(): void {
-    if (this.running !== undefined || this.stopping.signal.aborted) return;
+    if (this.suspicious || this.running !== undefined || this.stopping.signal.aborted) return;
+    this.suspicious = true;
     const pause = this.checkedAt + leastPauseMs - performance.now();
     clearTimeout(this.timer);
     this.schedule(Math.max(suspicionMs, pause));
@@ -74,6 +77,7 @@ export class SelfCheck {
 
   private schedule(afterMs: number): void {
     this.timer = setTimeout(() => {
+      this.suspicious = false;
       this.running = this.check().finally(() => {
         this.running = undefined;
         if (!this.stopping.signal.aborted) this.schedule(this.pauseMs());

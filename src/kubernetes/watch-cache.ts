@@ -146,6 +146,7 @@ export class WatchCache<Entry> {
       page = await this.options.api.call('GET', this.url(query), {
         signal: this.stopping.signal,
         timeoutMs: listTimeoutMs,
+        repeat: false,
       });
       for (const object of page.items) {
         const key = keyOfObject(object);

@@ -82,6 +82,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
         SignalProcessor,
         CLOCK,
         GatewayConfig,
+        FALLBACK_NAMESPACE,
         LOG,
       ],
       useFactory: (
@@ -91,8 +92,9 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
         processor: SignalProcessor,
         clock: Clock,
         { deduplication }: GatewayConfig,
+        fallback: string,
         log: LogSink,
-      ) => new Recurrences(index, client, status, processor, clock, cooldownOf(deduplication), log),
+      ) => new Recurrences(index, client, status, processor, clock, cooldownOf(deduplication), [fallback], log),
     },
     {
       provide: SignalJournal,

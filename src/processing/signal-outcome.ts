@@ -52,7 +52,7 @@ export interface Resolved {
   readonly fingerprint: string;
   /** The request that the incident has, if one is known. */
   readonly request?: RequestRef;
-  readonly reason: 'resolved' | 'still_firing' | 'request_over' | 'no_request';
+  readonly reason: 'resolved' | 'still_firing' | 'no_request';
 }
 
 /** A signal that only says that its sender is alive. */

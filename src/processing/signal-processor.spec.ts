@@ -321,6 +321,96 @@ describe('SignalProcessor', () => {
       expect(reasons(await process(a))).toEqual(['created: new']);
     });
 
+    const names = () => status()?.firingAlerts?.map(({ fingerprint }) => fingerprint);
+
+    it('that it resolved, also at a replica whose watch does not show it yet', async () => {
+      const state = aState(clock);
+      const other = aProcessor(clock, requests, state);
+      other.index.get({ namespace: '', name: '' });
+      other.index.mode = 'lagging';
+      await aProcessor(clock, requests, state).send([a]);
+      expect(reasons(await other.send([over(a)]))).toEqual(['resolved: resolved']);
+      expect(status()).toMatchObject({ state: 'Resolved' });
+    });
+
+    it('that it resolved, also when the watch still shows that it did before it fired again', async () => {
+      const state = aState(clock);
+      const other = aProcessor(clock, requests, state);
+      await process(a);
+      await process(over(a));
+      other.index.get(firstRequest());
+      other.index.mode = 'lagging';
+      await process(a);
+      expect(status()).toMatchObject({ state: 'Firing' });
+      expect(reasons(await other.send([over(a)]))).toEqual(['resolved: resolved']);
+      expect(status()).toMatchObject({ state: 'Resolved' });
+    });
+
+    it('that it resolved, also after the request was over and cooled down', async () => {
+      await process(a, b);
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs + 1);
+      expect(reasons(await process(over(a)))).toEqual(['resolved: still_firing']);
+      await process(b);
+      expect(requests.objects[1]?.spec.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['b']);
+    });
+
+    it('which alerts fire already when the next generation begins with one of them', async () => {
+      await process(a, b);
+      requests.finish(firstRequest());
+      clock.advance(cooldownMs + 1);
+      await process(a);
+      expect(reasons(await process(over(a)))).toEqual(['resolved: still_firing']);
+      expect(reasons(await process(over(b)))).toEqual(['resolved: resolved']);
+    });
+
+    it('that it fires, though hundreds of others resolved in the same webhook', async () => {
+      await process(a);
+      const others = Array.from({ length: 256 }, (_, i) => over({ ...a, senderFingerprint: `r${i}` }));
+      await process({ ...a, senderFingerprint: 'y' }, over(a), ...others);
+      expect([status()?.state, names()]).toEqual(['Firing', ['y']]);
+    });
+
+    it('that it fires, though it resolved in a later part of the same webhook', async () => {
+      const filler = signalsOfPods(...Array.from({ length: 500 }, (_, i) => `filler-${i}`));
+      await process(a);
+      const outcomes = await process(a, ...filler, over(a));
+      expect(outcomes.at(-1)).toMatchObject({ status: 'resolved', reason: 'still_firing' });
+      expect(status()?.state).not.toBe('Resolved');
+    });
+
+    it('takes a firing signal whose request refuses the patch for good: it is carried all the same', async () => {
+      await process(a);
+      await process(over(a));
+      requests.failNext('patch', 'invalid');
+      expect(reasons(await process(a))).toEqual(['duplicate: known']);
+    });
+
+    it('keeps what it acknowledged when a later write fails, and fails only its own sender', async () => {
+      await process(a);
+      await process(over(a));
+      replica.index.mode = 'cold';
+      requests.failNext('get', 'unavailable');
+      expect(reasons(await process(b))).toEqual(['duplicate: known']);
+      replica.index.mode = 'current';
+      requests.failNext('patch', 'unavailable');
+      expect(reasons(await process({ ...a, senderFingerprint: 'c' }))).toEqual(['failed: kubernetes_unavailable']);
+      await eventually(() => expect(names()).toContain('b'));
+    });
+
+    it('does not let what waits to be written overtake what is newer', async () => {
+      await process(a, b);
+      replica.index.mode = 'cold';
+      requests.failNext('get', 'unavailable', 2);
+      expect(reasons(await process(a, over(b)))).toEqual(['duplicate: known', 'resolved: still_firing']);
+      await eventually(() => expect(replica.log.messages).toContain('status of requests cannot be written now'));
+      replica.index.mode = 'current';
+      expect(reasons(await process(b))).toEqual(['duplicate: known']);
+      await eventually(() => expect(replica.log.messages).toContain('status of requests is written again'));
+      await eventually(() => expect(replica.status.pendingCount).toBe(0));
+      expect(names() ?? ['a', 'b']).toEqual(['a', 'b']);
+    });
+
     it('what it could not read then, when the API server answers again', async () => {
       await process(a);
       replica.index.mode = 'cold';

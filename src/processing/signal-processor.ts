@@ -14,7 +14,7 @@ import { toUnprocessed } from './failure';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import type { RequestStatus } from './request-status/request-status';
-import { firingAlertsOf } from './request-status/signal-status';
+import { firingAlertsAfter } from './request-status/signal-status';
 import { sightingOf } from './request-status/sighting';
 import type { JournalPage, SignalJournal } from './signal-journal';
 import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome';
@@ -27,13 +27,19 @@ const concurrentCalls = 16;
 const attemptsBeforeLooking = 4;
 
 type Outcomes = Map<Signal, SignalOutcome>;
-type Carriers = Awaited<ReturnType<Deduplication['carriers']>>[number];
 
 /** The signals of one webhook that are one incident: the first that fires stands for it. */
 interface Incident {
   readonly signal: Signal;
   /** Those of other alerts of the sender as well, e.g. of a second container of the pod, and what resolved. */
   readonly all: Signal[];
+}
+
+/** What batches of one webhook share. */
+interface Webhook {
+  readonly page: JournalPage;
+  /** The alerts that fired so far, by incident and the sender's own identity. */
+  readonly fired: Set<string>;
 }
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
@@ -69,9 +75,10 @@ export class SignalProcessor {
   ): Promise<SignalOutcome[]> {
     const outcomes: SignalOutcome[] = [];
     const page = this.journal.open();
+    const fired = new Set<string>();
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      outcomes.push(...(await this.processBatch(batch, caller, page, deadline)));
+      outcomes.push(...(await this.processBatch(batch, caller, { page, fired }, deadline)));
     }
     page.close();
     return outcomes;
@@ -101,7 +108,7 @@ export class SignalProcessor {
   private async processBatch(
     batch: readonly (Signal | InvalidSignal)[],
     caller: Caller,
-    page: JournalPage,
+    { page, fired }: Webhook,
     deadline: AbortSignal,
   ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
@@ -112,6 +119,13 @@ export class SignalProcessor {
     const resolved = new Map<string, Signal[]>();
     for (const signal of allowed) {
       const { fingerprint } = signal;
+      const alert = `${fingerprint} ${sightingOf(signal).alert}`;
+      if (signal.status === 'firing') fired.add(alert);
+      // In one webhook firing wins, also when it stood in an earlier batch of it.
+      else if (fired.has(alert)) {
+        outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'still_firing' });
+        continue;
+      }
       if (signal.status === 'resolved') resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
       else if (this.heartbeats.has(signal.name)) outcomes.set(signal, heartbeat(signal));
       else if (firing.has(fingerprint)) firing.get(fingerprint)?.all.push(signal);
@@ -250,7 +264,7 @@ export class SignalProcessor {
       endClassify();
 
       const endCreate = this.metrics.stage('create');
-      const firingAlerts = firingAlertsOf(all.filter(({ status }) => status === 'firing').map(sightingOf));
+      const firingAlerts = firingAlertsAfter(standing.over, all.map(sightingOf));
       const incident = { signal, firingAlerts, claim };
       const opened = await this.requests.open(incident, classification, standing.generation, deadline);
       endCreate();
@@ -287,7 +301,9 @@ export class SignalProcessor {
           if (before !== undefined && after === undefined)
             throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
         } catch (error) {
-          outcomes.set(signal, toUnprocessed(signal, error));
+          // What refuses a patch for good is about the object or a policy: the signal is carried all the same.
+          const unprocessed = toUnprocessed(signal, error);
+          if (unprocessed.status === 'failed') outcomes.set(signal, unprocessed);
         }
       },
       { concurrency: concurrentCalls },
@@ -304,11 +320,11 @@ export class SignalProcessor {
     const firsts = groups.flatMap(([first]) => first ?? []);
     if (firsts.length === 0) return;
     try {
-      const carriers = await this.deduplication.carriers(firsts, deadline);
+      const latest = await this.deduplication.latestOf(firsts, deadline);
       await pMap(
         groups,
         async (signals, i) => {
-          const outcome = await this.resolve(signals, firing, carriers[i], outcomes, deadline);
+          const outcome = await this.resolve(signals, firing, latest[i], outcomes, deadline);
           for (const signal of signals) outcomes.set(signal, outcome(signal));
         },
         { concurrency: concurrentCalls },
@@ -322,11 +338,11 @@ export class SignalProcessor {
   private async resolve(
     signals: readonly Signal[],
     firing: ReadonlyMap<string, Incident>,
-    { carrier, remembered }: Carriers = {},
+    latest: KnownRequest | undefined,
     outcomes: Outcomes,
     deadline: AbortSignal,
   ): Promise<(signal: Signal) => SignalOutcome> {
-    const request = carrier ? refOf(carrier) : remembered;
+    const request = latest && refOf(latest);
     const outcome =
       (reason: Resolved['reason']) =>
       ({ fingerprint }: Signal): SignalOutcome => ({
@@ -341,9 +357,9 @@ export class SignalProcessor {
       const ofIncident = outcomes.get(incident.signal);
       return ofIncident?.status === 'failed' ? () => ofIncident : outcome('still_firing');
     }
-    if (carrier === undefined) return outcome(request === undefined ? 'no_request' : 'request_over');
+    if (latest === undefined) return outcome('no_request');
     try {
-      const after = await this.status.note(refOf(carrier), carrier, signals.map(sightingOf), undefined, deadline);
+      const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
       return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
     } catch (error) {
       return (signal) => toUnprocessed(signal, error);

@@ -76,7 +76,7 @@ export function aProcessor(
     metrics,
     new Set(['Watchdog']),
   );
-  const recurrences = new Recurrences(index, requests, status, processor, clock, cooldownMs, log);
+  const recurrences = new Recurrences(index, requests, status, processor, clock, cooldownMs, [fallbackNamespace], log);
   return {
     processor,
     /** Sends as a caller that may send for all namespaces, unless `reviews` says otherwise. */

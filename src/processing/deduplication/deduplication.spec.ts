@@ -283,18 +283,18 @@ describe('Deduplication', () => {
     });
   });
 
-  describe('carriers', () => {
+  describe('latestOf', () => {
     it('names the request of each incident, and none where there is none, without counting', async () => {
       const [known, unknown] = signalsOfPods('known', 'unknown');
       const request = await enter(known);
-      expect(await deduplication.carriers([unknown!, known!], inTime)).toMatchObject([{}, { carrier: request }]);
+      expect(await deduplication.latestOf([unknown!, known!], inTime)).toMatchObject([undefined, request]);
       expect((await claim(known!)).duplicates.get(known!)?.outcome.count).toBe(2);
     });
 
     it('believes the memory about what the watch does not show yet', async () => {
       index.mode = 'lagging';
       const request = await enter();
-      expect(await deduplication.carriers([signal], inTime)).toEqual([{ remembered: request }]);
+      expect(await deduplication.latestOf([signal], inTime)).toMatchObject([request]);
     });
   });
 });

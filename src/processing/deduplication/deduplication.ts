@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../clock';
 import { beforeDeadline } from '../../deadline';
-import { isFailure } from '../../kubernetes/kubernetes-api.error';
+import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -147,20 +147,25 @@ export class Deduplication {
     return standingOf(await this.index.find(signal.fingerprint, deadline), this.clock.now(), this.cooldownMs);
   }
 
-  /** The requests that carry these incidents now, or that the memory says did, without counting a sighting. */
-  async carriers(
-    signals: readonly Signal[],
-    deadline: AbortSignal,
-  ): Promise<{ readonly carrier?: KnownRequest; readonly remembered?: RequestRef }[]> {
+  /**
+   * The requests that carry these incidents now, else their last ones, without counting a sighting: what resolved has to be
+   * known there as well, for a next generation begins with what still fires.
+   */
+  async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<(KnownRequest | undefined)[]> {
     const standings = await Promise.all(signals.map((signal) => this.standing(signal, deadline)));
-    const unknown = signals.filter((_, i) => standings[i]?.kind === 'open');
-    const entries = unknown.length > 0 ? await this.state.find(unknown.map(({ fingerprint }) => fingerprint)) : [];
-    const remembered = new Map(unknown.map((signal, i) => [signal, entries[i]?.request]));
+    const latest = standings.map((standing) => (standing.kind === 'carried' ? standing.request : standing.over));
+    const unknown = signals.filter((_, i) => latest[i] === undefined);
+    if (unknown.length === 0) return latest;
+    // What another replica has just created is in the memory before it is in our watch.
+    const entries = await this.state.find(unknown.map(({ fingerprint }) => fingerprint));
+    const looked = await Promise.all(
+      entries.map((entry) => (entry === undefined ? undefined : this.look(entry, deadline))),
+    );
+    const remembered = new Map(unknown.map((signal, i) => [signal, looked[i]]));
     return signals.map((signal, i) => {
-      const standing = standings[i];
-      if (standing?.kind === 'carried') return { carrier: standing.request };
-      const request = remembered.get(signal);
-      return request === undefined ? {} : { remembered: request };
+      const known = latest[i] ?? remembered.get(signal);
+      if (known === 'unknown') throw new KubernetesApiError('unavailable', 'a request cannot be read now');
+      return known === 'deleted' || known?.fingerprint !== signal.fingerprint ? undefined : known;
     });
   }
 

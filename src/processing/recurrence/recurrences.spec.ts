@@ -117,6 +117,59 @@ describe('Recurrences', () => {
     for (const { recurrences } of others) recurrences.stop();
   });
 
+  it('opens nothing when it resolved at another replica, whatever the watch shows here', async () => {
+    await recurred();
+    const other = aProcessor(clock, requests, replica.state);
+    other.index.get({ namespace: 'prod-payment-service', name: requests.names[0]! });
+    other.index.mode = 'lagging';
+    other.recurrences.start();
+    await replica.send([{ ...signal, status: 'resolved' }]);
+    await pass(2 * cooldownMs);
+    expect(requests.objects).toHaveLength(1);
+    other.recurrences.stop();
+  });
+
+  it('opens nothing any more when it resolved while the next generation could not be opened', async () => {
+    await recurred();
+    replica.recurrences.start();
+    requests.failNext('create', 'quota-exceeded', 3);
+    await pass(cooldownMs - 60_000 + 5_000);
+    expect(await replica.send([{ ...signal, status: 'resolved' }])).toMatchObject([{ reason: 'resolved' }]);
+    shown();
+    await pass(60_000);
+    expect(requests.objects).toHaveLength(1);
+  });
+
+  it('tries at its own pace, however often the request changes', async () => {
+    await recurred();
+    await pass(cooldownMs);
+    replica.recurrences.start();
+    requests.failNext('create', 'quota-exceeded', 1_000);
+    const before = requests.callsOf('create').length;
+    for (let second = 0; second < 60; second++) {
+      shown();
+      await pass(1_000);
+      shown();
+    }
+    expect(requests.callsOf('create').length - before).toBeLessThanOrEqual(60);
+    for (let second = 0; second < 10; second++) await pass(1_000);
+    const settled = requests.callsOf('create').length;
+    await pass(60_000);
+    expect(requests.callsOf('create').length - settled).toBeLessThanOrEqual(13);
+    expect(replica.recurrences.waitingCount).toBe(1);
+  });
+
+  it('creates nothing in another namespace because of a request that somebody wrote into theirs', async () => {
+    const ref = await recurred();
+    const [own] = requests.objects;
+    const foreign = { ...own!, metadata: { ...own!.metadata, name: 'foreign', namespace: 'tenant' } };
+    await requests.create(JSON.parse(JSON.stringify(foreign)) as typeof foreign);
+    requests.delete(ref);
+    replica.recurrences.start();
+    await pass(2 * cooldownMs);
+    expect(requests.names).toEqual(['foreign']);
+  });
+
   it('tries again while the API server does not answer', async () => {
     await recurred();
     replica.recurrences.start();

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { isFailure } from '../../kubernetes/kubernetes-api.error';
-import type { KnownRequest } from '../../kubernetes/known-request';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { signalOf } from '../../kubernetes/remediation-request.signal';
@@ -29,6 +29,7 @@ const maxTimerMs = 2 ** 31 - 1;
  */
 export class Recurrences {
   private readonly timers = new Map<string, NodeJS.Timeout>();
+  private readonly running = new Set<string>();
   private stopped = false;
 
   constructor(
@@ -38,6 +39,8 @@ export class Recurrences {
     private readonly processor: SignalProcessor,
     private readonly clock: Clock,
     private readonly cooldownMs: number,
+    /** Where requests lie whose signal is about another namespace. */
+    private readonly places: readonly string[],
     private readonly log: LogSink,
   ) {}
 
@@ -58,6 +61,8 @@ export class Recurrences {
 
   private follow(request: KnownRequest, isGone: boolean): void {
     const key = keyOf(request);
+    // The attempt that is under way will see what has changed, or try again.
+    if (this.running.has(key)) return;
     clearTimeout(this.timers.get(key));
     this.timers.delete(key);
     const { overSince, recurredAt } = request;
@@ -73,17 +78,21 @@ export class Recurrences {
   }
 
   private async attempt(request: KnownRequest): Promise<void> {
-    this.timers.delete(keyOf(request));
+    const key = keyOf(request);
+    this.timers.delete(key);
+    this.running.add(key);
     const due = deadlineIn(attemptMs);
+    let isDone = false;
     try {
-      if (!(await this.reopen(request, due.signal))) this.schedule(request, retryMs + Math.random() * spreadMs);
+      isDone = await this.reopen(request, due.signal);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.log.warn({ remediation_request: keyOf(request), reason }, 'next generation delayed');
-      this.schedule(request, retryMs + Math.random() * spreadMs);
+      this.log.warn({ remediation_request: key, reason }, 'next generation delayed');
     } finally {
       due.clear();
+      this.running.delete(key);
     }
+    if (!isDone) this.schedule(request, retryMs + Math.random() * spreadMs);
   }
 
   /** Whether nothing is left to be done for it. */
@@ -100,8 +109,14 @@ export class Recurrences {
       return true;
     }
     try {
-      const signal = signalOf(await this.client.get(refOf(request), deadline), this.clock.now());
-      const { status } = await this.processor.reopen(signal, current.firingAlerts, deadline);
+      const found = await this.client.get(refOf(request), deadline);
+      // The watch may lag behind: it may have resolved at another replica.
+      const { overSince, recurredAt, firingAlerts } = toKnownRequest(found, this.clock.now(), current);
+      if (overSince === undefined || recurredAt === undefined) return true;
+      const signal = signalOf(found, this.clock.now());
+      // Who may write requests into one namespace could otherwise have us create them in another.
+      if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
+      const { status } = await this.processor.reopen(signal, firingAlerts, deadline);
       if (status === 'failed') return false;
       this.status.carriedOn(refOf(request));
       return true;

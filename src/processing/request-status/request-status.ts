@@ -15,6 +15,8 @@ interface Change {
   /** The last of each alert of the sender. */
   readonly sightings: Map<string, Sighting>;
   seen?: Occurrences;
+  /** Whether the object itself has to be read, whatever the watch shows. */
+  readFirst?: boolean;
   /** Its incident has the next generation: nothing is to be remembered any more. */
   carriedOn?: boolean;
 }
@@ -37,7 +39,8 @@ interface Pending extends Change {
 type TakenChange = Change & Pick<Pending, 'waiters'>;
 
 const maxPending = 10_000;
-const maxSightings = 256;
+/** Of one object; what a webhook is processed in at once fits. */
+const maxSightings = 512;
 /** Counts are written at most so often per object, and first after a moment in which others can join. Milliseconds. */
 const countIntervalMs = 1_000;
 const firstCountMs = 250;
@@ -85,21 +88,19 @@ export class RequestStatus {
     seen: Occurrences | undefined,
     deadline: AbortSignal,
   ): Promise<KnownRequest | undefined> {
-    if (known !== undefined && signalStatusAfter(known, sightings) === undefined && !this.isChanging(ref)) {
-      if (seen !== undefined) this.later(ref, [], seen);
-      return known;
-    }
     if (known === undefined) {
       this.later(ref, sightings, seen);
       return undefined;
     }
+    const entry = this.pending.get(keyOf(ref));
+    if (entry?.changing !== true && signalStatusAfter(known, sightings) === undefined) {
+      // Senders say once that something resolved: that it changes nothing has to be true of the object itself.
+      if (sightings.every(({ status }) => status === 'resolved')) return this.now(ref, sightings, seen, deadline, true);
+      // What waits to be written may be older than this.
+      if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
+      return known;
+    }
     return this.now(ref, sightings, seen, deadline);
-  }
-
-  /** Whether a change is on its way that `known` may not show yet. */
-  private isChanging({ namespace, name }: RequestRef): boolean {
-    const entry = this.pending.get(`${namespace}/${name}`);
-    return entry !== undefined && (entry.changing || (entry.sightings.size > 0 && entry.failures === 0));
   }
 
   /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
@@ -127,11 +128,13 @@ export class RequestStatus {
     sightings: readonly Sighting[],
     seen: Occurrences | undefined,
     deadline: AbortSignal,
+    readFirst = false,
   ): Promise<KnownRequest | undefined> {
     const entry = this.entryOf(ref);
     if (entry === undefined)
       return Promise.reject(new KubernetesApiError('overloaded', 'too many status patches wait for the API server'));
     merge(entry, sightings, seen);
+    if (readFirst) entry.readFirst = true;
     const waiter = Promise.withResolvers<KnownRequest | undefined>();
     entry.waiters.push(waiter);
     clearTimeout(entry.timer);
@@ -148,7 +151,7 @@ export class RequestStatus {
   }
 
   private entryOf(ref: RequestRef): Pending | undefined {
-    const key = `${ref.namespace}/${ref.name}`;
+    const key = keyOf(ref);
     let entry = this.pending.get(key);
     if (entry === undefined) {
       if (this.pending.size >= maxPending) return undefined;
@@ -181,7 +184,7 @@ export class RequestStatus {
 
   /** It is kept until it may be written again: who comes earlier has to wait for that. */
   private forgetLater(entry: Pending): void {
-    const key = `${entry.ref.namespace}/${entry.ref.name}`;
+    const key = keyOf(entry.ref);
     setTimeout(() => {
       const isIdle = !entry.running && entry.timer === undefined && !hasWork(entry);
       if (isIdle && this.pending.get(key) === entry) this.pending.delete(key);
@@ -218,13 +221,11 @@ export class RequestStatus {
     else this.schedule(entry, Math.min(retryMs * 2 ** (failures - 1), maxRetryMs) * (0.75 + Math.random() / 2));
   }
 
-  /** Waiters have been told and will be asked again by their sender; what nobody waited for is kept. */
+  /** Waiters have been told and will be asked again by their sender. All is kept: others may have been told that it is. */
   private failed(entry: Pending, change: TakenChange, error: unknown): void {
     entry.failures++;
-    if (change.waiters.length === 0) {
-      for (const [alert, sighting] of change.sightings)
-        if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
-    }
+    for (const [alert, sighting] of change.sightings)
+      if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
     if (change.seen !== undefined) entry.seen = later(change.seen, entry.seen);
     if (change.carriedOn) entry.carriedOn = true;
     if (!this.failing) {
@@ -239,7 +240,7 @@ export class RequestStatus {
     const { ref } = entry;
     const countsAreDue = performance.now() - entry.writtenAt >= countIntervalMs;
     entry.changing = change.sightings.size > 0;
-    let known = this.index.get(ref);
+    let known = change.readFirst ? undefined : this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
         known ??= this.known(await this.client.get(ref, signal));
@@ -255,7 +256,7 @@ export class RequestStatus {
         known = undefined;
       }
     }
-    throw new KubernetesApiError('conflict', `the status of ${ref.namespace}/${ref.name} keeps changing`);
+    throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
   }
 
   private known(request: Parameters<typeof toKnownRequest>[0]): KnownRequest {
@@ -263,14 +264,26 @@ export class RequestStatus {
   }
 }
 
-/** Of one batch, firing wins over resolved: it comes last. */
+/** Of one batch, firing wins over resolved: it comes last, and takes the place of one that resolved when there is no other. */
 function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
   const firingLast = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
   for (const sighting of firingLast) {
-    if (entry.sightings.size < maxSightings || entry.sightings.has(sighting.alert))
-      entry.sightings.set(sighting.alert, sighting);
+    if (entry.sightings.size >= maxSightings && !entry.sightings.has(sighting.alert)) {
+      const [evicted] = [...entry.sightings.values()].filter(({ status }) => status === 'resolved');
+      if (evicted === undefined || sighting.status === 'resolved') continue;
+      entry.sightings.delete(evicted.alert);
+    }
+    entry.sightings.set(sighting.alert, sighting);
   }
   if (seen !== undefined) entry.seen = later(seen, entry.seen);
+}
+
+function hasSightings(entry: Pending | undefined): boolean {
+  return entry !== undefined && entry.sightings.size > 0;
+}
+
+function keyOf({ namespace, name }: RequestRef): string {
+  return `${namespace}/${name}`;
 }
 
 function later(a: Occurrences, b: Occurrences | undefined): Occurrences {
@@ -282,16 +295,18 @@ function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
 }
 
 function take(entry: Pending): TakenChange {
-  const { seen, carriedOn, waiters } = entry;
+  const { seen, carriedOn, readFirst, waiters } = entry;
   const taken = {
     sightings: new Map(entry.sightings),
     ...(seen ? { seen } : {}),
     ...(carriedOn ? { carriedOn } : {}),
+    ...(readFirst ? { readFirst } : {}),
     waiters,
   };
   entry.sightings.clear();
   delete entry.seen;
   delete entry.carriedOn;
+  delete entry.readFirst;
   entry.waiters = [];
   return taken;
 }

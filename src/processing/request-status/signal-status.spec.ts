@@ -2,7 +2,7 @@ import { aKnownRequest } from '../../../test/support/a-known-request';
 import { noon } from '../../../test/support/fake-clock';
 import type { KnownRequest } from '../../kubernetes/known-request';
 import { formatTimestamp } from '../../signal/timestamp';
-import { deduplicationAfter, firingAlertsOf, signalStatusAfter } from './signal-status';
+import { deduplicationAfter, firingAlertsAfter, signalStatusAfter } from './signal-status';
 import type { Sighting } from './sighting';
 
 const minute = 60_000;
@@ -112,12 +112,17 @@ describe('how the signal of a request stands', () => {
     const sightings = Array.from({ length: 100 }, (_, i) => fires(`${i}`));
     const status = signalStatusAfter(firing(), sightings);
     expect(status?.firingAlerts).toHaveLength(64);
-    expect(firingAlertsOf(sightings)).toHaveLength(64);
+    expect(firingAlertsAfter(undefined, sightings)).toHaveLength(64);
     const full = aKnownRequest({
       severity: 'warning',
       firingAlerts: new Map(sightings.slice(0, 64).map((s) => [s.alert, noon])),
     });
     expect(after(full, fires('one too many'))).toBeUndefined();
+  });
+
+  it('begins the next generation with what fired before and has not resolved', () => {
+    const alerts = firingAlertsAfter(firing('a', 'b', 'c'), [resolves('b'), fires('d')]);
+    expect(alerts.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'c', 'd']);
   });
 
   describe('of a request that is over', () => {

@@ -17,13 +17,8 @@ type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
  * firing wins (contract, section 5).
  */
 export function signalStatusAfter(known: KnownRequest, sightings: readonly Sighting[]): SignalStatus | undefined {
-  const resolvedFirst = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
-  const before: Standing = known;
-  let after = before;
-  for (const sighting of resolvedFirst) {
-    after = sighting.status === 'firing' ? afterFiring(known, after, sighting) : afterResolved(after, sighting);
-  }
-  return isSame(before, after) ? undefined : toStatus(after);
+  const standing = after(known, sightings, known.overSince !== undefined);
+  return isSame(known, standing) ? undefined : toStatus(standing);
 }
 
 /** What `status.deduplication` must become; never lower than it is. `undefined` when nothing changes. */
@@ -40,13 +35,22 @@ export function deduplicationAfter(known: KnownRequest, seen: Occurrences): Reco
   };
 }
 
-export function firingAlertsOf(sightings: readonly Sighting[]): FiringAlert[] {
-  return toFiringAlerts(
-    new Map(sightings.slice(0, maxFiringAlerts).map(({ alert, startsAt = 0 }) => [alert, startsAt])),
+/** The alerts that fire when a request is created: those that fired of the one before it and have not resolved, and these. */
+export function firingAlertsAfter(before: KnownRequest | undefined, sightings: readonly Sighting[]): FiringAlert[] {
+  const none: Standing = { severity: 'info', resolved: false, firingAlerts: before?.firingAlerts ?? new Map() };
+  return toFiringAlerts(after(none, sightings).firingAlerts);
+}
+
+function after(before: Standing, sightings: readonly Sighting[], isOver = false): Standing {
+  const resolvedFirst = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
+  return resolvedFirst.reduce(
+    (standing, sighting) =>
+      sighting.status === 'firing' ? afterFiring(standing, sighting, isOver) : afterResolved(standing, sighting),
+    before,
   );
 }
 
-function afterFiring(known: KnownRequest, standing: Standing, sighting: Sighting): Standing {
+function afterFiring(standing: Standing, sighting: Sighting, isOver: boolean): Standing {
   const { alert, startsAt = 0, severity, receivedAt } = sighting;
   const firingAlerts = new Map(standing.firingAlerts);
   const since = firingAlerts.get(alert);
@@ -55,7 +59,7 @@ function afterFiring(known: KnownRequest, standing: Standing, sighting: Sighting
     severity: severities.indexOf(severity) < severities.indexOf(standing.severity) ? severity : standing.severity,
     resolved: false,
     firingAlerts,
-    ...(known.overSince === undefined ? {} : { recurredAt: standing.recurredAt ?? receivedAt }),
+    ...(isOver ? { recurredAt: standing.recurredAt ?? receivedAt } : {}),
   };
 }
 
