@@ -7,7 +7,8 @@ describe('RemediationRequestClient', () => {
   let calls: string[];
   let release: () => void;
   let client: RemediationRequestClient;
-  const request = { metadata: { namespace: 'prod', name: 'a' } } as RemediationRequest;
+  const requestIn = (namespace: string) => ({ metadata: { namespace, name: 'a' } }) as RemediationRequest;
+  const request = requestIn('prod');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   beforeEach(() => {
@@ -23,18 +24,30 @@ describe('RemediationRequestClient', () => {
   });
 
   it('lets so many writes through at once, and the others wait', async () => {
-    const writes = Array.from({ length: 10 }, () => client.create(request));
+    const writes = Array.from({ length: 10 }, (_, i) => client.create(requestIn(`n-${i}`)));
     await turn();
     expect([client.writesInFlight, client.writesWaiting]).toEqual([4, 6]);
     expect(calls).toHaveLength(4);
     release();
     await Promise.all(writes);
     expect(calls).toHaveLength(10);
+    expect([client.writesInFlight, client.writesWaiting]).toEqual([0, 0]);
+  });
+
+  it('keeps room for others while writes of one namespace hang', async () => {
+    const hanging = Array.from({ length: 10 }, () => client.create(requestIn('slow')));
+    const other = client.create(requestIn('well'));
+    await turn();
+    expect(calls.filter((call) => call.includes('/slow/'))).toHaveLength(2);
+    expect(calls.filter((call) => call.includes('/well/'))).toHaveLength(1);
+    release();
+    await Promise.all([...hanging, other]);
   });
 
   it('refuses at once what would have to wait behind too many', async () => {
-    const writes = Array.from({ length: 2_004 }, () => client.create(request));
+    const writes = Array.from({ length: 2_000 }, () => client.create(request));
     await turn();
+    writes.push(client.create(request), client.create(request));
     await expect(client.patchStatus({ namespace: 'prod', name: 'a' }, {}, '1')).rejects.toMatchObject({
       failure: 'overloaded',
     });

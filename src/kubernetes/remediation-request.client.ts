@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { V1ListMeta } from '@kubernetes/client-node';
 import { beforeDeadline } from '../deadline';
@@ -17,15 +18,19 @@ export const requestsPath = `/apis/${remediationRequests.group}/${remediationReq
 
 /** Writes that wait for one under way to end; beyond it they fail at once, so that a backlog cannot grow without end. */
 const maxWaiting = 2_000;
+/** Namespaces that are written to at the same time, and remembered for that. */
+const maxLanes = 1_000;
 
 /** Calls about RemediationRequests. Every failure is a `KubernetesApiError`, or a `DeadlineExceededError`. */
 @Injectable()
 export class RemediationRequestClient {
   private readonly writes: LimitFunction;
+  private readonly lanes = new LRUCache<string, LimitFunction>({ max: maxLanes });
+  private waiting = 0;
 
   constructor(
     private readonly api: KubernetesApi,
-    maxWritesInFlight: number,
+    private readonly maxWritesInFlight: number,
   ) {
     this.writes = pLimit(maxWritesInFlight);
   }
@@ -35,13 +40,13 @@ export class RemediationRequestClient {
   }
 
   get writesWaiting(): number {
-    return this.writes.pendingCount;
+    return this.waiting;
   }
 
   /** Strict: a field that the installed CRD does not know is an error, not silently dropped. */
   create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
     const path = `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`;
-    return this.write(() => this.api.call('POST', path, { body: request, signal }), signal);
+    return this.write(request.metadata.namespace, () => this.api.call('POST', path, { body: request, signal }), signal);
   }
 
   /** As `create`, but nothing is stored. */
@@ -62,7 +67,8 @@ export class RemediationRequestClient {
   ): Promise<RemediationRequest> {
     const body = { metadata: { resourceVersion }, status };
     const contentType = 'application/merge-patch+json';
-    return this.write(() => this.api.call('PATCH', `${item(ref)}/status`, { body, contentType, signal }), signal);
+    const path = `${item(ref)}/status`;
+    return this.write(ref.namespace, () => this.api.call('PATCH', path, { body, contentType, signal }), signal);
   }
 
   get(ref: RequestRef, signal?: AbortSignal): Promise<RemediationRequest> {
@@ -83,12 +89,30 @@ export class RemediationRequestClient {
     );
   }
 
-  /** @throws DeadlineExceededError also while it waits for its turn */
-  private write<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    if (this.writes.pendingCount >= maxWaiting)
+  /**
+   * One namespace, whose admission webhook hangs, takes half of the places at the most.
+   * @throws DeadlineExceededError also while it waits for its turn
+   */
+  private write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (this.waiting >= maxWaiting)
       return Promise.reject(new KubernetesApiError('overloaded', 'too many writes wait for the API server'));
-    const written = this.writes(call);
+    this.waiting++;
+    const written = this.laneOf(namespace)(() =>
+      this.writes(() => {
+        this.waiting--;
+        return call();
+      }),
+    );
     return signal === undefined ? written : beforeDeadline(written, signal);
+  }
+
+  private laneOf(namespace: string): LimitFunction {
+    let lane = this.lanes.get(namespace);
+    if (lane === undefined) {
+      lane = pLimit(Math.ceil(this.maxWritesInFlight / 2));
+      this.lanes.set(namespace, lane);
+    }
+    return lane;
   }
 }
 

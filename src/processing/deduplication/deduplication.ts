@@ -159,7 +159,7 @@ export class Deduplication {
     // What another replica has just created is in the memory before it is in our watch.
     const entries = await this.state.find(unknown.map(({ fingerprint }) => fingerprint));
     const looked = await Promise.all(
-      entries.map((entry) => (entry === undefined ? undefined : this.look(entry, deadline))),
+      entries.map(async (entry) => (entry === undefined ? undefined : this.look(entry, deadline))),
     );
     const remembered = new Map(unknown.map((signal, i) => [signal, looked[i]]));
     return signals.map((signal, i) => {

@@ -162,8 +162,9 @@ describe('Recurrences', () => {
   it('creates nothing in another namespace because of a request that somebody wrote into theirs', async () => {
     const ref = await recurred();
     const [own] = requests.objects;
-    const foreign = { ...own!, metadata: { ...own!.metadata, name: 'foreign', namespace: 'tenant' } };
-    await requests.create(JSON.parse(JSON.stringify(foreign)) as typeof foreign);
+    const foreign = structuredClone(own!);
+    Object.assign(foreign.metadata, { name: 'foreign', namespace: 'tenant' });
+    await requests.create(foreign);
     requests.delete(ref);
     replica.recurrences.start();
     await pass(2 * cooldownMs);
