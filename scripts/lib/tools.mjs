@@ -28,6 +28,13 @@ export const tools = [
     support: 'test/support/kubectl.ts',
   },
   {
+    name: 'OpenSSL',
+    isPresent: () => isOnPath('openssl'),
+    debianPackage: 'openssl',
+    neededBy: 'Redis over TLS',
+    support: 'test/support/certificates.ts',
+  },
+  {
     name: 'etcd',
     isPresent: () => isClusterGiven() || findAsset('etcd') !== undefined,
     debianPackage: 'etcd-server',

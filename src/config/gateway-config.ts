@@ -4,6 +4,7 @@ import {
   Flag,
   Integer,
   isAddressOrNetwork,
+  isServerAddress,
   Limit,
   ListenAddress,
   OneOf,
@@ -165,12 +166,47 @@ export class SignalsConfig {
   heartbeatAlerts = ['Watchdog', 'DeadMansSwitch'];
 }
 
+export class RedisTlsConfig {
+  @Flag('Whether Redis and its Sentinels are spoken to over TLS.')
+  enabled = false;
+
+  @Text('PEM file of the authorities that sign their certificates. Empty: those that the system trusts.')
+  caFile = '';
+
+  @Text('PEM file of our own certificate, where they ask for one; goes with key_file.')
+  certFile = '';
+
+  @Text('PEM file of its key.')
+  keyFile = '';
+
+  @Text('Name that their certificates are for. Empty: the host of the address.')
+  serverName = '';
+}
+
 export class RedisConfig {
   @ServerAddress(
     'empty, or an address such as redis:6379',
     'Redis. Empty: the state is in this process, which is right for one replica only.',
   )
   addr = 'redis:6379';
+
+  @TextList(
+    { range: 'addresses such as sentinel-0:26379', accepts: isServerAddress },
+    'Sentinels. When there are any they say which Redis is the primary, and addr is not used.',
+  )
+  sentinels: string[] = [];
+
+  @TextLike(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits and . _ -', 'Name of the primary that the Sentinels watch.')
+  sentinelMaster = 'mymaster';
+
+  @Text('ACL user at the Sentinels. Empty: the default user.')
+  sentinelUsername = '';
+
+  @Text('Password at the Sentinels, where they ask for one.', { secret: true })
+  sentinelPassword = '';
+
+  @Section('TLS towards Redis.')
+  tls = new RedisTlsConfig();
 
   @Text('ACL user. Empty: the default user.')
   username = '';

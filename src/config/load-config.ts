@@ -144,8 +144,12 @@ function readYaml(file: string, mistakes: string[]): Tree {
 }
 
 /** What no single setting can know. */
-function contradictions({ server, adapters, health }: GatewayConfig): string[] {
+function contradictions({ server, redis, adapters, health }: GatewayConfig): string[] {
   const found: string[] = [];
+  if ((redis.tls.certFile === '') !== (redis.tls.keyFile === ''))
+    found.push('redis.tls: cert_file and key_file go together');
+  if (!redis.tls.enabled && (redis.tls.caFile !== '' || redis.tls.certFile !== ''))
+    found.push('redis.tls.enabled: must be true for the files beside it to be used');
   if (server.gracefulShutdownTimeout <= server.shutdownDelay) {
     found.push(
       `server.graceful_shutdown_timeout: must be longer than server.shutdown_delay (${formatDuration(server.shutdownDelay)}), not ${formatDuration(server.gracefulShutdownTimeout)}`,

@@ -106,13 +106,19 @@ export function TextLike(
   );
 }
 
+const serverAddress = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/;
+
+/** Whether a text is `host:port`. */
+export function isServerAddress(text: string): boolean {
+  const port = Number(serverAddress.exec(text)?.[2]);
+  return port >= 1 && port <= 65_535;
+}
+
 /** `host:port` of a server, or empty. */
 export function ServerAddress(range: string, description: string, options?: SettingOptions): PropertyDecorator {
-  const pattern = /^$|^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/;
-  const read = (value: unknown) => {
-    const port = typeof value === 'string' ? pattern.exec(value) : null;
-    return port !== null && Number(port[2] ?? 1) >= 1 && Number(port[2] ?? 1) <= 65_535 ? value : undefined;
-  };
+  const pattern = new RegExp(`^$|${serverAddress.source}`);
+  const read = (value: unknown) =>
+    typeof value === 'string' && (value === '' || isServerAddress(value)) ? value : undefined;
   return setting(
     { type: 'address', range, schema: { type: 'string', pattern: pattern.source }, read },
     description,

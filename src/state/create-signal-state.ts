@@ -1,13 +1,16 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../clock';
 import { DegradingSignalState } from './degrading-signal-state';
 import { EmbeddedSignalState } from './embedded/embedded-signal-state';
-import { RedisConnection, type RedisListener } from './redis/redis-connection';
+import { RedisConnection, type RedisListener, type SentinelOptions } from './redis/redis-connection';
 import { RedisSignalState } from './redis/redis-signal-state';
 import type { SignalState } from './signal-state';
 
 export interface RedisStateOptions {
-  /** `host:port`; empty means that there is no Redis. */
+  /** `host:port`; empty means that there is no Redis, unless there are Sentinels. */
   readonly addr: string;
+  readonly sentinel?: SentinelOptions | undefined;
+  readonly tls?: ConnectionOptions | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly db: number;
@@ -25,6 +28,7 @@ export interface SignalStateOptions {
   readonly cleanupIntervalMs: number;
   readonly clock: Clock;
   readonly onRedisChange: RedisListener;
+  readonly onRedisWarning?: (warning: string) => void;
 }
 
 export interface OpenSignalState {
@@ -44,12 +48,16 @@ const defaultLeaseMs = 10_000;
  */
 export function createSignalState(options: SignalStateOptions): OpenSignalState {
   const { redis, clock, ttlMs, leaseMs = defaultLeaseMs, cleanupIntervalMs } = options;
-  if (!redis?.addr) {
+  if (redis === undefined || (redis.addr === '' && redis.sentinel === undefined)) {
     const embedded = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
     return opened(embedded, embedded);
   }
 
-  const connection = new RedisConnection({ ...redis, onChange: options.onRedisChange });
+  const connection = new RedisConnection({
+    ...redis,
+    onChange: options.onRedisChange,
+    onWarning: options.onRedisWarning,
+  });
   connection.open();
   const shared = new RedisSignalState({ connection, keyPrefix: redis.keyPrefix, ttlMs, leaseMs });
   switch (redis.onFailure) {

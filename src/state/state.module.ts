@@ -4,6 +4,7 @@ import { GatewayConfig } from '../config/gateway-config';
 import { LOG, type LogSink } from '../logging/log-sink';
 import { GatewayMetrics } from '../metrics/gateway-metrics';
 import { createSignalState, type OpenSignalState } from './create-signal-state';
+import { readRedisTls } from './redis/redis-tls';
 
 export const SIGNAL_STATE = Symbol('OpenSignalState');
 
@@ -18,6 +19,16 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
         createSignalState({
           redis: {
             addr: redis.addr,
+            sentinel:
+              redis.sentinels.length === 0
+                ? undefined
+                : {
+                    addrs: redis.sentinels,
+                    master: redis.sentinelMaster,
+                    username: redis.sentinelUsername,
+                    password: redis.sentinelPassword,
+                  },
+            tls: redis.tls.enabled ? readRedisTls(redis.tls) : undefined,
             username: redis.username,
             password: redis.password,
             db: redis.db,
@@ -29,14 +40,12 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
           ttlMs: deduplication.ttl,
           cleanupIntervalMs: deduplication.cleanupInterval,
           clock,
+          onRedisWarning: (warning) => log.warn({}, warning),
           onRedisChange: (status) => {
             metrics.redisConnection.set(status.up ? 1 : 0);
-            if (status.up) log.info({ addr: redis.addr }, 'connected to Redis');
-            else
-              log.error(
-                { addr: redis.addr, on_failure: redis.onFailure },
-                `failed to connect to Redis: ${status.reason}`,
-              );
+            const place = redis.sentinels.length > 0 ? { sentinels: redis.sentinels } : { addr: redis.addr };
+            if (status.up) log.info(place, 'connected to Redis');
+            else log.error({ ...place, on_failure: redis.onFailure }, `failed to connect to Redis: ${status.reason}`);
           },
         }),
     },

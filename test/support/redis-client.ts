@@ -6,6 +6,8 @@ export interface ConnectedState extends OpenSignalState {
   readonly connection: RedisConnection;
   /** What the listener was told, in order. */
   readonly changes: readonly RedisStatus[];
+  /** What was wrong with how Redis is set up. */
+  readonly warnings: readonly string[];
 }
 
 /** A state as the gateway opens it, with lives of 5 minutes and 10 seconds unless told otherwise. It need not be up yet. */
@@ -14,6 +16,7 @@ export function connectState(
   lives: { ttlMs?: number; leaseMs?: number } = {},
 ): ConnectedState {
   const changes: RedisStatus[] = [];
+  const warnings: string[] = [];
   const { connection, ...opened } = createSignalState({
     redis: { db: 0, dialTimeoutMs: 1_000, commandTimeoutMs: 250, onFailure: 'reject', keyPrefix: 'gateway', ...redis },
     ttlMs: 300_000,
@@ -21,7 +24,8 @@ export function connectState(
     clock: systemClock,
     cleanupIntervalMs: 60_000,
     onRedisChange: (status) => changes.push(status),
+    onRedisWarning: (warning) => warnings.push(warning),
   });
   if (connection === undefined) throw new Error('an address of Redis is needed');
-  return { ...opened, connection, changes };
+  return { ...opened, connection, changes, warnings };
 }

@@ -1,6 +1,8 @@
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { StateUnavailableError } from '../signal-state';
 import { probeScript } from './probe.lua';
+import { memoryWarning } from './memory-warning';
 import { parseRedisAddress } from './redis-address';
 import { isTimeout, isUnknownScript, reasonOf, withoutCommand } from './redis-failure';
 import type { RedisScript } from './redis-script';
@@ -11,8 +13,10 @@ export type RedisStatus = { readonly up: true } | { readonly up: false; readonly
 export type RedisListener = (status: RedisStatus) => void;
 
 export interface RedisConnectionOptions {
-  /** `host:port` */
+  /** `host:port`; not used when there are Sentinels. */
   readonly addr: string;
+  readonly sentinel?: SentinelOptions | undefined;
+  readonly tls?: ConnectionOptions | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly db: number;
@@ -22,6 +26,17 @@ export interface RedisConnectionOptions {
   readonly commandTimeoutMs: number;
   readonly keyPrefix: string;
   readonly onChange: RedisListener;
+  /** Hears what is wrong with how Redis is set up, whenever that is something else than before. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
+}
+
+/** Servers that know which Redis is the primary. */
+export interface SentinelOptions {
+  /** `host:port` each. */
+  readonly addrs: readonly string[];
+  readonly master: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
 }
 
 export type RedisReply = readonly (string | number | null)[];
@@ -48,10 +63,11 @@ export class RedisConnection {
   /** Sent in full over the present connection, so that Redis knows them by digest. */
   private readonly sentScripts = new Set<RedisScript>();
   private closed = false;
+  private warned: string | undefined;
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.client = new Redis({
-      ...parseRedisAddress(options.addr),
+      ...placeOf(options),
       ...(options.username ? { username: options.username } : {}),
       ...(options.password ? { password: options.password } : {}),
       connectionName: 'kubernaut-gateway',
@@ -65,7 +81,7 @@ export class RedisConnection {
       maxRetriesPerRequest: 0,
       maxLoadingRetryTime: maxBackOffMs,
       retryStrategy: () => this.backOffMs(),
-      // After a failover the address leads to the new primary, once it is looked up again.
+      // After a failover the address, or the Sentinel, leads to the new primary, once it is looked up again.
       reconnectOnError: (error) => error.message.includes('READONLY'),
     });
     this.client.on('ready', () => {
@@ -140,9 +156,17 @@ export class RedisConnection {
       if (this.options.db !== 0) await this.client.select(this.options.db);
       await this.evaluate(probeScript, [`${this.options.keyPrefix}:v1:probe`], []);
       this.goUp();
+      await this.lookAtMemory();
     } catch (error) {
       this.fail(error as Error);
     }
+  }
+
+  /** Who may not ask is not warned: that is no fault. */
+  private async lookAtMemory(): Promise<void> {
+    const warning = await this.client.info('memory').then(memoryWarning, () => undefined);
+    if (warning !== undefined && warning !== this.warned) this.options.onWarning?.(warning);
+    this.warned = warning;
   }
 
   private fail(error: Error): void {
@@ -179,4 +203,22 @@ export class RedisConnection {
     const longest = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.failedAttempts++);
     return longest * (0.5 + Math.random() / 2);
   }
+}
+
+/** Where the connection leads: to an address, or to the primary that the Sentinels name. */
+function placeOf({ addr, sentinel, tls, dialTimeoutMs }: RedisConnectionOptions) {
+  const secured = tls === undefined ? {} : { tls };
+  if (sentinel === undefined) return { ...parseRedisAddress(addr), ...secured };
+  return {
+    ...secured,
+    ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+    sentinels: sentinel.addrs.map(parseRedisAddress),
+    name: sentinel.master,
+    ...(sentinel.username ? { sentinelUsername: sentinel.username } : {}),
+    ...(sentinel.password ? { sentinelPassword: sentinel.password } : {}),
+    sentinelCommandTimeout: dialTimeoutMs,
+    // The library could subscribe to failovers, but leaves a connection to each Sentinel behind with every reconnection. An
+    // old primary is noticed by its silence or by READONLY.
+    failoverDetector: false,
+  };
 }
