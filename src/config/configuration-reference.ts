@@ -43,7 +43,7 @@ ${Object.entries(namedVariables)
   .map(([variable, path]) => `| \`${variable}\` | \`${path}\` |`)
   .join('\n')}
 
-A setting marked *reserved* is accepted and has no effect in this version; the start warns when it is set. Defaults that differ from the
+A setting marked *reserved* is accepted and has no effect in this version, and says why where it will never have one; the start warns when it is set. Defaults that differ from the
 original document are explained in [ADR 0003](adr/0003-defaults-that-differ.md).
 
 This page is generated.

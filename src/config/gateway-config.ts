@@ -232,22 +232,32 @@ export class RedisConfig {
   @TextLike(/^[A-Za-z0-9:._-]{1,64}$/, 'at most 64 letters, digits and : . _ -', 'Every key begins with this.')
   keyPrefix = 'kubernaut-gateway';
 
-  @Integer(0, 100, 'Connection attempts.', reserved)
+  @Integer(0, 100, 'No effect: connecting is tried for ever, in growing steps, and no command is sent twice.', reserved)
   maxRetries = 3;
 
-  @Integer(0, 10_000, 'Idle connections.', reserved)
+  @Integer(0, 10_000, 'No effect: one connection carries all commands, and is kept.', reserved)
   minIdleConns = 10;
 
-  @Integer(1, 10_000, 'Connections.', reserved)
+  @Integer(1, 10_000, 'No effect: one connection carries all commands.', reserved)
   poolSize = 100;
 
-  @Duration('0s', '1m', 'Waiting for a connection.', reserved)
+  @Duration(
+    '0s',
+    '1m',
+    'No effect: nothing waits for a connection; while there is none, Redis counts as away.',
+    reserved,
+  )
   poolTimeout = 4_000;
 
-  @Duration('0s', '1m', 'Reading from the socket.', reserved)
+  @Duration('0s', '1m', 'A socket on which an answer is due and nothing comes for this long is given up. 0s: never.')
   readTimeout = 3_000;
 
-  @Duration('0s', '1m', 'Writing to the socket.', reserved)
+  @Duration(
+    '0s',
+    '1m',
+    'No effect: what cannot be written is not answered either, which command_timeout notices.',
+    reserved,
+  )
   writeTimeout = 3_000;
 }
 

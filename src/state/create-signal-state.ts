@@ -16,6 +16,7 @@ export interface RedisStateOptions {
   readonly db: number;
   readonly dialTimeoutMs: number;
   readonly commandTimeoutMs: number;
+  readonly readTimeoutMs?: number | undefined;
   /** While Redis cannot be reached: `degrade` answers from this process, `reject` fails with StateUnavailableError. */
   readonly onFailure: 'degrade' | 'reject';
   readonly keyPrefix: string;

@@ -34,6 +34,7 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
             db: redis.db,
             dialTimeoutMs: redis.dialTimeout,
             commandTimeoutMs: redis.commandTimeout,
+            readTimeoutMs: redis.readTimeout,
             onFailure: redis.onFailure,
             keyPrefix: redis.keyPrefix,
           },

@@ -24,6 +24,8 @@ export interface RedisConnectionOptions {
   readonly dialTimeoutMs: number;
   /** The deadline of one command. Milliseconds. */
   readonly commandTimeoutMs: number;
+  /** How long a socket may be silent while an answer is due; 0: for ever. Milliseconds. */
+  readonly readTimeoutMs?: number | undefined;
   readonly keyPrefix: string;
   readonly onChange: RedisListener;
   /** Hears what is wrong with how Redis is set up, whenever that is something else than before. */
@@ -76,6 +78,7 @@ export class RedisConnection {
       connectTimeout: options.dialTimeoutMs,
       commandTimeout: options.commandTimeoutMs,
       disconnectTimeout: goodbyeMs,
+      ...(options.readTimeoutMs ? { socketTimeout: options.readTimeoutMs } : {}),
       // Nothing waits for a connection, and nothing is sent twice: a claim that arrives late would be held by nobody.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
