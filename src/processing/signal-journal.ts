@@ -2,6 +2,7 @@ import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
+import { keyOf } from '../state/signal-state';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import type { SignalOutcome } from './signal-outcome';
 
@@ -115,7 +116,7 @@ export class JournalPage {
       ...(signal instanceof InvalidSignal
         ? { problems: signal.problems }
         : { signal: signal.name, fingerprint: signal.fingerprint }),
-      ...('request' in outcome ? { remediation_request: `${outcome.request.namespace}/${outcome.request.name}` } : {}),
+      ...('request' in outcome ? { remediation_request: keyOf(outcome.request) } : {}),
       ...('environment' in outcome ? { environment: outcome.environment, priority: outcome.priority } : {}),
     };
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');

@@ -8,14 +8,14 @@ import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
 import type { Occurrences } from '../state/signal-state';
-import { refOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
+import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import { toUnprocessed } from './failure';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import type { RequestStatus } from './request-status/request-status';
 import { firingAlertsAfter } from './request-status/signal-status';
-import { sightingOf } from './request-status/sighting';
+import { alertOf, sightingOf } from './request-status/sighting';
 import type { JournalPage, SignalJournal } from './signal-journal';
 import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome';
 
@@ -119,7 +119,7 @@ export class SignalProcessor {
     const resolved = new Map<string, Signal[]>();
     for (const signal of allowed) {
       const { fingerprint } = signal;
-      const alert = `${fingerprint} ${sightingOf(signal).alert}`;
+      const alert = `${fingerprint} ${alertOf(signal)}`;
       if (signal.status === 'firing') fired.add(alert);
       // In one webhook firing wins, also when it stood in an earlier batch of it.
       else if (fired.has(alert)) {
@@ -378,7 +378,7 @@ function carried(fresh: FreshSignal, known: KnownRequest, reason: DuplicateReaso
 
 /** What the request itself says of its past, this sighting included. */
 function seenBefore({ fingerprint, receivedAt }: Signal, known: KnownRequest): { fingerprint: string } & Occurrences {
-  const { count, firstSeen } = known.occurrences ?? { count: 1, firstSeen: known.createdAt };
+  const { count, firstSeen } = seenOf(known);
   return { fingerprint, count: count + 1, firstSeen, lastSeen: receivedAt };
 }
 

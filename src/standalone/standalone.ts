@@ -26,7 +26,9 @@ export interface Standalone {
   close(): Promise<void>;
 }
 
-const crds = join(__dirname, '..', '..', 'charts', 'kubernaut-gateway', 'crds');
+const chart = join(__dirname, '..', '..', 'charts', 'kubernaut-gateway');
+const crds = join(chart, 'crds');
+const senderRules = join(chart, 'files', 'rbac', 'sender-rules.yaml');
 
 /** So that the original document's examples answer as they are printed there. */
 const namespaces: readonly KubernetesObject[] = [
@@ -49,7 +51,7 @@ const permissions: readonly KubernetesObject[] = [
     apiVersion: `${rbac}/v1`,
     kind: 'ClusterRole',
     metadata: { name: senderRole },
-    rules: [{ apiGroups: ['gateway.kubernaut.io'], resources: ['signals'], verbs: ['create'] }],
+    rules: parse(readFileSync(senderRules, 'utf8')) as unknown,
   },
   {
     apiVersion: `${rbac}/v1`,

@@ -1,25 +1,14 @@
-import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../clock';
 import { DegradingSignalState } from './degrading-signal-state';
 import { EmbeddedSignalState } from './embedded/embedded-signal-state';
-import { RedisConnection, type RedisListener, type SentinelOptions } from './redis/redis-connection';
+import { RedisConnection, type RedisConnectionOptions, type RedisListener } from './redis/redis-connection';
 import { RedisSignalState } from './redis/redis-signal-state';
 import type { SignalState } from './signal-state';
 
-export interface RedisStateOptions {
-  /** `host:port`; empty means that there is no Redis, unless there are Sentinels. */
-  readonly addr: string;
-  readonly sentinel?: SentinelOptions | undefined;
-  readonly tls?: ConnectionOptions | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly db: number;
-  readonly dialTimeoutMs: number;
-  readonly commandTimeoutMs: number;
-  readonly readTimeoutMs?: number | undefined;
+/** An empty address means that there is no Redis, unless there are Sentinels. */
+export interface RedisStateOptions extends Omit<RedisConnectionOptions, 'onChange' | 'onWarning'> {
   /** While Redis cannot be reached: `degrade` answers from this process, `reject` fails with StateUnavailableError. */
   readonly onFailure: 'degrade' | 'reject';
-  readonly keyPrefix: string;
 }
 
 export interface SignalStateOptions {

@@ -8,6 +8,11 @@ export function isSameRequest(a: RequestRef, b: RequestRef): boolean {
   return a.namespace === b.namespace && a.name === b.name;
 }
 
+/** A request's place as one text; neither part of a Kubernetes name can hold a slash. */
+export function keyOf({ namespace, name }: RequestRef): string {
+  return `${namespace}/${name}`;
+}
+
 export interface ClaimRequest {
   readonly fingerprint: string;
   /**

@@ -230,6 +230,7 @@ export function refOf({ namespace, name }: KnownRequest): RequestRef {
   return { namespace, name };
 }
 
-function seenOf({ occurrences, createdAt }: KnownRequest): Pick<Occurrences, 'count' | 'firstSeen'> {
+/** What a request says of its own past. */
+export function seenOf({ occurrences, createdAt }: KnownRequest): Pick<Occurrences, 'count' | 'firstSeen'> {
   return occurrences ?? { count: 1, firstSeen: createdAt };
 }

@@ -6,6 +6,7 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { signalOf } from '../../kubernetes/remediation-request.signal';
 import type { LogSink } from '../../logging/log-sink';
+import { isSameRequest, keyOf } from '../../state/signal-state';
 import { refOf } from '../deduplication/deduplication';
 import { standingOf } from '../deduplication/standing';
 import type { RequestStatus } from '../request-status/request-status';
@@ -98,13 +99,13 @@ export class Recurrences {
   /** Whether nothing is left to be done for it. */
   private async reopen(request: KnownRequest, deadline: AbortSignal): Promise<boolean> {
     const known = await this.index.find(request.fingerprint, deadline);
-    const current = known.find((candidate) => keyOf(candidate) === keyOf(request));
+    const current = known.find((candidate) => isSameRequest(candidate, request));
     // It was deleted, or it resolved in the meantime.
     if (current?.overSince === undefined || current.recurredAt === undefined) return true;
 
     const standing = standingOf(known, this.clock.now(), this.cooldownMs);
-    if (standing.kind === 'carried' && keyOf(standing.request) === keyOf(request)) return false;
-    if (standing.kind === 'carried' || (standing.over && keyOf(standing.over) !== keyOf(request))) {
+    if (standing.kind === 'carried' && isSameRequest(standing.request, request)) return false;
+    if (standing.kind === 'carried' || (standing.over && !isSameRequest(standing.over, request))) {
       this.status.carriedOn(refOf(request));
       return true;
     }
@@ -125,8 +126,4 @@ export class Recurrences {
       throw error;
     }
   }
-}
-
-function keyOf({ namespace, name }: KnownRequest): string {
-  return `${namespace}/${name}`;
 }

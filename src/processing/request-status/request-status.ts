@@ -6,9 +6,9 @@ import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-reques
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { LogSink } from '../../logging/log-sink';
-import type { Occurrences, RequestRef } from '../../state/signal-state';
+import { keyOf, type Occurrences, type RequestRef } from '../../state/signal-state';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
-import type { Sighting } from './sighting';
+import { firingLast, type Sighting } from './sighting';
 
 /** What is to be written to a request. */
 interface Change {
@@ -243,7 +243,7 @@ export class RequestStatus {
     let known = change.readFirst ? undefined : this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
-        known ??= this.known(await this.client.get(ref, signal));
+        known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
         const { patch, postponed } = patchFor(known, change, countsAreDue);
         if (postponed !== undefined) entry.seen = later(postponed, entry.seen);
         if (patch === undefined) return known;
@@ -258,16 +258,11 @@ export class RequestStatus {
     }
     throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
   }
-
-  private known(request: Parameters<typeof toKnownRequest>[0]): KnownRequest {
-    return toKnownRequest(request, this.clock.now());
-  }
 }
 
 /** Of one batch, firing wins over resolved: it comes last, and takes the place of one that resolved when there is no other. */
 function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
-  const firingLast = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
-  for (const sighting of firingLast) {
+  for (const sighting of firingLast(sightings)) {
     if (entry.sightings.size >= maxSightings && !entry.sightings.has(sighting.alert)) {
       const [evicted] = [...entry.sightings.values()].filter(({ status }) => status === 'resolved');
       if (evicted === undefined || sighting.status === 'resolved') continue;
@@ -280,10 +275,6 @@ function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences 
 
 function hasSightings(entry: Pending | undefined): boolean {
   return entry !== undefined && entry.sightings.size > 0;
-}
-
-function keyOf({ namespace, name }: RequestRef): string {
-  return `${namespace}/${name}`;
 }
 
 function later(a: Occurrences, b: Occurrences | undefined): Occurrences {

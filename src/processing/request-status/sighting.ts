@@ -15,15 +15,24 @@ export interface Sighting {
 
 const maxIdentityLength = 64;
 
+/** The sender's own identity of the alert. A sender without identities of its own has one alert for an incident. */
+export function alertOf({ senderFingerprint, fingerprint }: Signal): string {
+  return senderFingerprint?.slice(0, maxIdentityLength) ?? fingerprint.slice(0, 16);
+}
+
 export function sightingOf(signal: Signal): Sighting {
-  const { status, severity, startsAt, endsAt, receivedAt, senderFingerprint, fingerprint } = signal;
+  const { status, severity, startsAt, endsAt, receivedAt } = signal;
   return {
     status,
-    // A sender without identities of its own has one alert for an incident.
-    alert: senderFingerprint?.slice(0, maxIdentityLength) ?? fingerprint.slice(0, 16),
+    alert: alertOf(signal),
     severity,
     ...(startsAt === receivedAt ? {} : { startsAt }),
     ...(endsAt === undefined ? {} : { endsAt }),
     receivedAt,
   };
+}
+
+/** In this order firing wins over resolved, for what comes later counts. */
+export function firingLast(sightings: readonly Sighting[]): Sighting[] {
+  return [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
 }

@@ -3,7 +3,7 @@ import { maxFiringAlerts, type FiringAlert, type SignalStatus } from '../../kube
 import { severities } from '../../signal/severity';
 import { formatTimestamp } from '../../signal/timestamp';
 import type { Occurrences } from '../../state/signal-state';
-import type { Sighting } from './sighting';
+import { firingLast, type Sighting } from './sighting';
 
 type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
   readonly firingAlerts: ReadonlyMap<string, number>;
@@ -42,8 +42,7 @@ export function firingAlertsAfter(before: KnownRequest | undefined, sightings: r
 }
 
 function after(before: Standing, sightings: readonly Sighting[], isOver = false): Standing {
-  const resolvedFirst = [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
-  return resolvedFirst.reduce(
+  return firingLast(sightings).reduce(
     (standing, sighting) =>
       sighting.status === 'firing' ? afterFiring(standing, sighting, isOver) : afterResolved(standing, sighting),
     before,

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Claim,
-  ClaimRequest,
-  Confirmation,
-  Entry,
-  Occurrences,
-  Release,
-  RequestRef,
-  SignalState,
+import {
+  keyOf,
+  type Claim,
+  type ClaimRequest,
+  type Confirmation,
+  type Entry,
+  type Occurrences,
+  type Release,
+  type RequestRef,
+  type SignalState,
 } from '../signal-state';
 import { claimScript } from './claim.lua';
 import { confirmScript } from './confirm.lua';
@@ -38,7 +39,7 @@ export class RedisSignalState implements SignalState {
     const { connection, ttlMs, leaseMs } = this.options;
     const wasUp = connection.status.up;
     try {
-      const overs = requests.map(({ over }) => (over === undefined ? '' : encodeRequest(over)));
+      const overs = requests.map(({ over }) => (over === undefined ? '' : keyOf(over)));
       const reply = await connection.run(claimScript, this.keysOf(requests), [token, ttlMs, leaseMs, ...overs]);
       return requests.map(({ fingerprint }, i) => {
         const entry = entryAt(reply, i * 5);
@@ -58,7 +59,7 @@ export class RedisSignalState implements SignalState {
     const { connection, ttlMs } = this.options;
     const args = confirmations.flatMap(({ token, request, known }) => [
       token,
-      encodeRequest(request),
+      keyOf(request),
       known?.count ?? 0,
       known?.firstSeen ?? '',
     ]);
@@ -100,11 +101,7 @@ function occurrencesAt(reply: RedisReply, at: number): Occurrences {
   return { count: Number(reply[at]), firstSeen: Number(reply[at + 1]), lastSeen: Number(reply[at + 2]) };
 }
 
-/** Neither part of a Kubernetes name can hold a slash. */
-function encodeRequest({ namespace, name }: RequestRef): string {
-  return `${namespace}/${name}`;
-}
-
+/** The reverse of `keyOf`. */
 function decodeRequest(text: string): RequestRef {
   const slash = text.indexOf('/');
   return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
