@@ -1,6 +1,5 @@
 import { loadConfig } from '../../src/config/load-config';
 import { startGateway, type Gateway } from '../../src/gateway';
-import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import {
   startKubernetesApiServer,
   type KubernetesApiServer,
@@ -8,6 +7,7 @@ import {
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { eventually } from '../support/eventually';
 import { FaultyApi, statusFault, type Fault } from '../support/faulty-api';
+import { postWebhook, requestsNamed, sender } from '../support/sender';
 import { silentLogger } from '../support/test-gateway';
 import { firing, webhook } from '../support/webhook';
 
@@ -24,10 +24,7 @@ describe('of an API server that has trouble, the gateway', () => {
   beforeEach(async () => {
     server = await startKubernetesApiServer({
       listen: { host: '127.0.0.1', port: 0 },
-      tokens: ['good', 'other'].map((token) => ({
-        token,
-        username: 'system:serviceaccount:monitoring:alertmanager',
-      })),
+      tokens: [sender, { ...sender, token: 'other' }],
       objects: standaloneObjects(),
     });
     api = await FaultyApi.start(server.url);
@@ -51,20 +48,9 @@ describe('of an API server that has trouble, the gateway', () => {
     await server.close();
   });
 
-  async function post(alertname: string, token = 'good') {
-    const response = await fetch(`${gateway.url}/api/v1/signals/prometheus`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify(webhook(firing({ alertname, namespace: 'test', pod: 'a' }))),
-    });
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a spec states what it expects of an answer
-    return { status: response.status, headers: response.headers, body: (await response.json()) as any };
-  }
-  const requestsOf = async (alertname: string) => {
-    const response = await fetch(`${server.url}/apis/remediation.kubernaut.io/v1/remediationrequests`);
-    const { items } = (await response.json()) as { items: RemediationRequest[] };
-    return items.filter(({ spec }) => spec.alertName === alertname);
-  };
+  const post = (alertname: string, token?: string) =>
+    postWebhook(gateway.url, webhook(firing({ alertname, namespace: 'test', pod: 'a' })), token);
+  const requestsOf = (alertname: string) => requestsNamed(server.url, alertname);
 
   it.each<[string, Fault]>([
     ['429', statusFault(429, { reason: 'TooManyRequests' }, { 'retry-after': '1' })],

@@ -1,7 +1,6 @@
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { loadConfig } from '../../src/config/load-config';
 import { startGateway, type Gateway } from '../../src/gateway';
-import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import {
   startKubernetesApiServer,
   type KubernetesApiServer,
@@ -9,9 +8,10 @@ import {
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { eventually } from '../support/eventually';
 import { FaultyApi, statusFault, type Fault } from '../support/faulty-api';
+import { postWebhook, requestsNamed, sender } from '../support/sender';
+import { silentLogger } from '../support/test-gateway';
 import { firing, resolved, webhook } from '../support/webhook';
 
-const user = 'system:serviceaccount:monitoring:alertmanager';
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
 const patches = { method: 'PATCH', path: /\/status$/ };
 const lists = { method: 'GET', path: /limit=/ };
@@ -29,7 +29,7 @@ describe('while the API server has trouble, the gateway', () => {
   beforeEach(async () => {
     server = await startKubernetesApiServer({
       listen: { host: '127.0.0.1', port: 0 },
-      tokens: ['good', 'other'].map((token) => ({ token, username: user })),
+      tokens: [sender, { ...sender, token: 'other' }],
       objects: standaloneObjects(),
     });
     api = await FaultyApi.start(server.url);
@@ -38,16 +38,7 @@ describe('while the API server has trouble, the gateway', () => {
       { level: 'info' },
       { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) },
     );
-    const config = loadConfig({
-      env: {},
-      defaults: {
-        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-        metrics: { listen_addr: '127.0.0.1:0' },
-        redis: { addr: '' },
-      },
-    });
-    gateway = await startGateway({ config, logger, kubernetesServer: api.url });
-    await eventually(async () => expect((await fetch(`${gateway.url}/ready`)).status).toBe(200));
+    gateway = await start(logger);
     // The caller is known and may send: what goes wrong after this is not about that.
     await post(webhook(firing({ alertname: 'Before', namespace: 'test' })));
     api.calls.length = 0;
@@ -58,25 +49,29 @@ describe('while the API server has trouble, the gateway', () => {
     await server.close();
   });
 
-  async function post(body: object, token = 'good') {
-    const begin = performance.now();
-    const response = await fetch(`${gateway.url}/api/v1/signals/prometheus`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify(body),
+  async function start(logger: Logger): Promise<Gateway> {
+    const config = loadConfig({
+      env: {},
+      defaults: {
+        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
+        metrics: { listen_addr: '127.0.0.1:0' },
+        redis: { addr: '' },
+      },
     });
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a spec states what it expects of an answer
-    const answer = { status: response.status, headers: response.headers, body: (await response.json()) as any };
+    const started = await startGateway({ config, logger, kubernetesServer: api.url });
+    await eventually(async () => expect((await fetch(`${started.url}/ready`)).status).toBe(200));
+    return started;
+  }
+
+  async function post(body: object, token?: string) {
+    const begin = performance.now();
+    const answer = await postWebhook(gateway.url, body, token);
     expect(performance.now() - begin).toBeLessThan(5_000);
     return answer;
   }
   const alert = (pod = 'a', namespace = 'test') => firing({ alertname: 'Trouble', namespace, pod });
   const signal = webhook(alert());
-  const requests = async () => {
-    const response = await fetch(`${server.url}/apis/remediation.kubernaut.io/v1/remediationrequests`);
-    const { items } = (await response.json()) as { items: RemediationRequest[] };
-    return items.filter(({ spec }) => spec.alertName === 'Trouble');
-  };
+  const requests = () => requestsNamed(server.url, 'Trouble');
   /** The sender's next try, and the one after it. */
   const takenOnce = async () => {
     await eventually(async () => expect((await post(signal)).status).toBeLessThan(300));
@@ -240,22 +235,11 @@ describe('while the API server has trouble, the gateway', () => {
       ['403', statusFault(403, { reason: 'Forbidden' })],
     ])('neither allows nor refuses what it may send: %s', async (_, fault) => {
       api.fail(accessReviews, fault, 3);
-      // Another source is another permission: this one was not asked about yet.
+      // A gateway that has not asked about this caller yet.
       await gateway.close();
-      gateway = await startGateway({
-        config: loadConfig({
-          env: {},
-          defaults: {
-            server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-            metrics: { listen_addr: '127.0.0.1:0' },
-            redis: { addr: '' },
-          },
-        }),
-        logger: pino({ level: 'silent' }),
-        kubernetesServer: api.url,
-      });
-      await eventually(async () => expect((await fetch(`${gateway.url}/ready`)).status).toBe(200));
+      gateway = await start(silentLogger());
       await again({ details: { reasons: ['authorization_unavailable'] } });
+      expect(await requests()).toEqual([]);
       api.heal();
       await takenOnce();
     });

@@ -1,4 +1,3 @@
-import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import {
   startKubernetesApiServer,
   type KubernetesApiServer,
@@ -6,9 +5,10 @@ import {
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
-import { GatewayProcess, sender } from '../support/gateway-process';
+import { GatewayProcess } from '../support/gateway-process';
 import { RedisProxy } from '../support/redis-proxy';
 import { RedisServer } from '../support/redis-server';
+import { requestsNamed, sender } from '../support/sender';
 import { firing, resolved, webhook } from '../support/webhook';
 
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
@@ -58,11 +58,7 @@ describe('a gateway that is killed with -9', () => {
     await doomed.kill();
     throw new Error('the gateway is dead');
   };
-  const requestsOf = async (alertname: string) => {
-    const response = await fetch(`${api.url}/apis/remediation.kubernaut.io/v1/remediationrequests`);
-    const { items } = (await response.json()) as { items: RemediationRequest[] };
-    return items.filter(({ spec }) => spec.alertName === alertname);
-  };
+  const requestsOf = (alertname: string) => requestsNamed(api.url, alertname);
   const alert = (alertname: string, pod = 'a') => firing({ alertname, namespace: 'test', pod });
 
   it.each<[string, number, (neighbours: Neighbours) => void]>([

@@ -5,7 +5,8 @@ import {
 } from '../../src/standalone/api-server/kubernetes-api-server';
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { FaultyApi } from '../support/faulty-api';
-import { GatewayProcess, sender } from '../support/gateway-process';
+import { GatewayProcess } from '../support/gateway-process';
+import { requestsNamed, sender } from '../support/sender';
 import { firing, webhook } from '../support/webhook';
 
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
@@ -44,11 +45,7 @@ describe('a gateway without Redis that is killed with -9', () => {
     await doomed.kill();
     throw new Error('the gateway is dead');
   };
-  const requestsOf = async (alertname: string) => {
-    const response = await fetch(`${server.url}/apis/remediation.kubernaut.io/v1/remediationrequests`);
-    const { items } = (await response.json()) as { items: RemediationRequest[] };
-    return items.filter(({ spec }) => spec.alertName === alertname);
-  };
+  const requestsOf = (alertname: string) => requestsNamed(server.url, alertname);
   const alert = (alertname: string, pod = 'a') => firing({ alertname, namespace: 'test', pod });
   const expectDuplicateOf = async (request: RemediationRequest | undefined, body: object) => {
     expect(await survivor.postUntilTaken(body)).toMatchObject({

@@ -8,6 +8,7 @@ import type { RemediationRequest } from '../../src/kubernetes/remediation-reques
 import { ClusterAdmin, crdFile, manifests, namespace, type ClusterObject } from '../support/cluster-admin';
 import { eventually } from '../support/eventually';
 import { startKubeApiServer, type KubeApiServer } from '../support/kube-apiserver';
+import { postWebhook } from '../support/sender';
 import { firing, resolved, webhook } from '../support/webhook';
 
 const audience = 'kubernaut-gateway';
@@ -89,15 +90,7 @@ describe('in a real cluster the gateway', () => {
       logger,
     });
   };
-  const post = async (body: object, token = everywhere) => {
-    const response = await fetch(`${gateway.url}/api/v1/signals/prometheus`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify(body),
-    });
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a spec states what it expects of an answer
-    return { status: response.status, body: (await response.json()) as any };
-  };
+  const post = (body: object, token = everywhere) => postWebhook(gateway.url, body, token);
   const alert = (alertname: string, where = 'prod', members = {}) =>
     firing({ alertname, namespace: where, pod: 'a' }, members);
   const ready = async () =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from './eventually';
 import { RunningProcess } from './process';
+import { postWebhook, type WebhookAnswer } from './sender';
 
 export interface GatewayProcessOptions {
   /** Address of the API server, which needs no credentials. */
@@ -13,15 +14,6 @@ export interface GatewayProcessOptions {
   /** Further settings, as in the file. */
   readonly settings?: Readonly<Record<string, object>>;
 }
-
-export interface WebhookAnswer {
-  readonly status: number;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a spec states what it expects of an answer
-  readonly body: any;
-}
-
-/** Who posts: a token that the standalone API server is to know, of an account that may send. */
-export const sender = { token: 'the-good-token', username: 'system:serviceaccount:monitoring:alertmanager' };
 
 /** The built gateway in cluster mode, in a process of its own, so that it can be killed. It is ready when it is started. */
 export class GatewayProcess {
@@ -72,13 +64,8 @@ export class GatewayProcess {
     return this.process.output;
   }
 
-  async post(body: object): Promise<WebhookAnswer> {
-    const response = await fetch(`${this.url}/api/v1/signals/prometheus`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${sender.token}` },
-      body: JSON.stringify(body),
-    });
-    return { status: response.status, body: await response.json() };
+  post(body: object): Promise<WebhookAnswer> {
+    return postWebhook(this.url, body);
   }
 
   /** Posts as Alertmanager does: again and again until it is taken; only a 503 is sent again. */
