@@ -91,7 +91,12 @@ export class RedisConnection {
       this.sentScripts.clear();
       void this.probe();
     });
-    this.client.on('error', (error: Error) => this.goDown(reasonOf(error)));
+    this.client.on('error', (error: Error) => {
+      // The library listens to the first error of a socket alone; TLS can have a second, which would end the process.
+      const { stream } = this.client as { readonly stream?: Redis['stream'] };
+      stream?.on('error', () => undefined);
+      this.goDown(reasonOf(error));
+    });
     this.client.on('close', () => {
       clearTimeout(this.nextProbe);
       if (this.current.up) this.goDown('connection lost');
