@@ -205,6 +205,12 @@ export class RedisConfig {
   @Text('Password at the Sentinels, where they ask for one.', { secret: true })
   sentinelPassword = '';
 
+  @TextList(
+    { range: 'addresses such as redis-0:6379', accepts: isServerAddress },
+    'Some nodes of a Redis Cluster, which know the others. When there are any, addr is not used.',
+  )
+  clusterNodes: string[] = [];
+
   @Section('TLS towards Redis.')
   tls = new RedisTlsConfig();
 

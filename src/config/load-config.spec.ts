@@ -101,6 +101,16 @@ describe('loading the configuration', () => {
     ['__proto__', '__proto__: { a: 1 }', '__proto__: there is no such setting'],
     ['a section that is none', 'redis: 7', 'redis: must be a section with settings, not a number'],
     ['an address of Redis without port', 'redis: { addr: redis }', 'redis.addr: must be empty, or an address such as'],
+    [
+      'two topologies of Redis',
+      'redis: { cluster_nodes: ["a:1"], sentinels: ["b:2"] }',
+      'redis.cluster_nodes: must be empty when there are redis.sentinels',
+    ],
+    [
+      'a database of a Redis Cluster',
+      'redis: { cluster_nodes: ["a:1"], db: 3 }',
+      'redis.db: must be 0 in a Redis Cluster, not 3',
+    ],
     ['a port that is none', 'redis: { addr: "redis:65536" }', 'redis.addr: must be empty, or an address such as'],
     [
       'a network with two masks',

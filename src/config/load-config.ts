@@ -146,6 +146,10 @@ function readYaml(file: string, mistakes: string[]): Tree {
 /** What no single setting can know. */
 function contradictions({ server, redis, adapters, health }: GatewayConfig): string[] {
   const found: string[] = [];
+  if (redis.clusterNodes.length > 0 && redis.sentinels.length > 0)
+    found.push('redis.cluster_nodes: must be empty when there are redis.sentinels');
+  if (redis.clusterNodes.length > 0 && redis.db !== 0)
+    found.push(`redis.db: must be 0 in a Redis Cluster, not ${redis.db}`);
   if ((redis.tls.certFile === '') !== (redis.tls.keyFile === ''))
     found.push('redis.tls: cert_file and key_file go together');
   if (!redis.tls.enabled && (redis.tls.caFile !== '' || redis.tls.certFile !== ''))

@@ -1,12 +1,12 @@
 import type { Clock } from '../clock';
 import { DegradingSignalState } from './degrading-signal-state';
 import { EmbeddedSignalState } from './embedded/embedded-signal-state';
-import { RedisConnection, type RedisConnectionOptions, type RedisListener } from './redis/redis-connection';
+import { RedisConnection, type RedisListener } from './redis/redis-connection';
+import type { RedisLinkOptions } from './redis/redis-link';
 import { RedisSignalState } from './redis/redis-signal-state';
 import type { SignalState } from './signal-state';
 
-/** An empty address means that there is no Redis, unless there are Sentinels. */
-export interface RedisStateOptions extends Omit<RedisConnectionOptions, 'onChange' | 'onWarning'> {
+export interface RedisStateOptions extends RedisLinkOptions {
   /** While Redis cannot be reached: `degrade` answers from this process, `reject` fails with StateUnavailableError. */
   readonly onFailure: 'degrade' | 'reject';
 }
@@ -38,7 +38,7 @@ const defaultLeaseMs = 10_000;
  */
 export function createSignalState(options: SignalStateOptions): OpenSignalState {
   const { redis, clock, ttlMs, leaseMs = defaultLeaseMs, cleanupIntervalMs } = options;
-  if (redis === undefined || (redis.addr === '' && redis.sentinel === undefined)) {
+  if (redis === undefined || !hasPlace(redis)) {
     const embedded = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
     return opened(embedded, embedded);
   }
@@ -71,4 +71,9 @@ function opened(state: SignalState, embedded?: EmbeddedSignalState, connection?:
       return Promise.resolve();
     },
   };
+}
+
+/** An empty address means that there is no Redis, unless there are Sentinels or nodes that know better. */
+function hasPlace({ addr, sentinel, clusterNodes = [] }: RedisStateOptions): boolean {
+  return addr !== '' || sentinel !== undefined || clusterNodes.length > 0;
 }

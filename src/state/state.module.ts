@@ -28,6 +28,7 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
                     username: redis.sentinelUsername,
                     password: redis.sentinelPassword,
                   },
+            clusterNodes: redis.clusterNodes,
             tls: redis.tls.enabled ? readRedisTls(redis.tls) : undefined,
             username: redis.username,
             password: redis.password,
@@ -44,7 +45,7 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
           onRedisWarning: (warning) => log.warn({}, warning),
           onRedisChange: (status) => {
             metrics.redisConnection.set(status.up ? 1 : 0);
-            const place = redis.sentinels.length > 0 ? { sentinels: redis.sentinels } : { addr: redis.addr };
+            const place = addressesOf(redis);
             if (status.up) log.info(place, 'connected to Redis');
             else log.error({ ...place, on_failure: redis.onFailure }, `failed to connect to Redis: ${status.reason}`);
           },
@@ -59,4 +60,10 @@ export class StateModule implements OnApplicationShutdown {
   onApplicationShutdown(): Promise<void> {
     return this.opened.close();
   }
+}
+
+/** Where Redis is looked for, for the log. */
+function addressesOf({ addr, sentinels, clusterNodes }: GatewayConfig['redis']): object {
+  if (sentinels.length > 0) return { sentinels };
+  return clusterNodes.length > 0 ? { cluster_nodes: clusterNodes } : { addr };
 }

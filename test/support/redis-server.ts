@@ -48,6 +48,11 @@ export class RedisServer {
     return new RedisServer(child, directory, listenOn, password);
   }
 
+  /** The same server, as who knows the password that it was given later. */
+  withPassword(password: string): RedisServer {
+    return new RedisServer(this.process, this.directory, this.port, password);
+  }
+
   get addr(): string {
     return `127.0.0.1:${this.port}`;
   }

@@ -4,7 +4,8 @@ import { redisScript } from './redis-script';
  * Claims fingerprints, or counts a sighting of those that have an entry.
  *
  * A key is a hash. A bare claim is `token` alone and lives as long as its lease, so whoever finds it finds it held. An
- * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, and the token that confirmed it.
+ * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, and the token that confirmed it. To claim again with the
+ * same token changes nothing, so that a claim may be sent twice.
  *
  * KEYS: one per fingerprint. ARGV: token, ttl, lease (ms), then per key the request that is over, or ''.
  * Answers five values per key: request, count, firstSeen, lastSeen of an entry, else false; the rest of a lease, else 0.
@@ -23,7 +24,7 @@ end
 for i, key in ipairs(KEYS) do
   local over = ARGV[i + 3]
   local holder, request, count, firstSeen = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen'))
-  if holder and not request then
+  if holder and holder ~= token and not request then
     answer(false, false, false, false, math.max(redis.call('PTTL', key), 1))
   elseif request and request ~= over then
     redis.call('HSET', key, 'count', count + 1, 'lastSeen', now)

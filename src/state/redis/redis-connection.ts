@@ -1,118 +1,65 @@
-import type { ConnectionOptions } from 'node:tls';
-import { Redis } from 'ioredis';
 import { StateUnavailableError } from '../signal-state';
-import { probeScript } from './probe.lua';
 import { memoryWarning } from './memory-warning';
-import { parseRedisAddress } from './redis-address';
-import { isTimeout, isUnknownScript, reasonOf, withoutCommand } from './redis-failure';
+import { isTimeout, reasonOf, withoutCommand } from './redis-failure';
+import { ClusterLink } from './cluster-link';
+import type { LinkListener, RedisLink, RedisLinkOptions } from './redis-link';
 import type { RedisScript } from './redis-script';
+import { ServerLink } from './server-link';
+import type { ScriptBatch, ScriptReply } from './script-batch';
 
 export type RedisStatus = { readonly up: true } | { readonly up: false; readonly reason: string };
 
 /** Hears of a change between up and down, once each. The reason is short and holds no secret. */
 export type RedisListener = (status: RedisStatus) => void;
 
-export interface RedisConnectionOptions {
-  /** `host:port`; not used when there are Sentinels. */
-  readonly addr: string;
-  readonly sentinel?: SentinelOptions | undefined;
-  readonly tls?: ConnectionOptions | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly db: number;
-  /** How long connecting may take. Milliseconds. */
-  readonly dialTimeoutMs: number;
-  /** The deadline of one command. Milliseconds. */
-  readonly commandTimeoutMs: number;
-  /** How long a socket may be silent while an answer is due; 0: for ever. Milliseconds. */
-  readonly readTimeoutMs?: number | undefined;
-  readonly keyPrefix: string;
+export interface RedisConnectionOptions extends RedisLinkOptions {
   readonly onChange: RedisListener;
   /** Hears what is wrong with how Redis is set up, whenever that is something else than before. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
-/** Servers that know which Redis is the primary. */
-export interface SentinelOptions {
-  /** `host:port` each. */
-  readonly addrs: readonly string[];
-  readonly master: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-}
-
-export type RedisReply = readonly (string | number | null)[];
-
 const firstBackOffMs = 50;
 const maxBackOffMs = 2_000;
-/** How long a connection that we close may take to say goodbye. */
-const goodbyeMs = 100;
 
 /**
- * One connection to one Redis, which is either up or not asked at all.
+ * The connection to Redis, which is either up or not asked at all.
  *
  * It is up after a probe succeeded, and down from the first command that fails in whatever way (no answer, connection
  * lost, out of memory, read-only, …) until a later probe succeeds. While it is down, commands fail at once, so an outage
  * costs one command timeout and not one for each request.
  */
 export class RedisConnection {
-  private readonly client: Redis;
+  private readonly link: RedisLink;
   private current: RedisStatus = { up: false, reason: 'not connected yet' };
   private announced: boolean | undefined;
   private recovery: PromiseWithResolvers<void> = Promise.withResolvers();
   private failedAttempts = 0;
   private nextProbe: NodeJS.Timeout | undefined;
-  /** Sent in full over the present connection, so that Redis knows them by digest. */
-  private readonly sentScripts = new Set<RedisScript>();
   private closed = false;
   private warned: string | undefined;
 
   constructor(private readonly options: RedisConnectionOptions) {
-    this.client = new Redis({
-      ...placeOf(options),
-      ...(options.username ? { username: options.username } : {}),
-      ...(options.password ? { password: options.password } : {}),
-      connectionName: 'kubernaut-gateway',
-      disableClientInfo: true,
-      lazyConnect: true,
-      connectTimeout: options.dialTimeoutMs,
-      commandTimeout: options.commandTimeoutMs,
-      disconnectTimeout: goodbyeMs,
-      ...(options.readTimeoutMs ? { socketTimeout: options.readTimeoutMs } : {}),
-      // Nothing waits for a connection, and nothing is sent twice: a claim that arrives late would be held by nobody.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      maxLoadingRetryTime: maxBackOffMs,
-      retryStrategy: () => this.backOffMs(),
-      // After a failover the address, or the Sentinel, leads to the new primary, once it is looked up again.
-      reconnectOnError: (error) => error.message.includes('READONLY'),
-    });
-    this.client.on('ready', () => {
-      this.sentScripts.clear();
-      void this.probe();
-    });
-    this.client.on('error', (error: Error) => {
-      // The library listens to the first error of a socket alone; TLS can have a second, which would end the process.
-      const { stream } = this.client as { readonly stream?: Redis['stream'] };
-      stream?.on('error', () => undefined);
-      this.goDown(reasonOf(error));
-    });
-    this.client.on('close', () => {
-      clearTimeout(this.nextProbe);
-      if (this.current.up) this.goDown('connection lost');
-    });
+    const listener: LinkListener = {
+      ready: () => void this.probe(),
+      failed: (error) => this.goDown(reasonOf(error)),
+      closed: () => {
+        clearTimeout(this.nextProbe);
+        if (this.current.up) this.goDown('connection lost');
+      },
+      pauseMs: () => this.backOffMs(),
+    };
+    this.link = options.clusterNodes?.length ? new ClusterLink(options, listener) : new ServerLink(options, listener);
   }
 
   /** Begins to connect and goes on trying until `close`; neither waits nor fails. */
   open(): void {
-    // The listener hears of a failure through the error event.
-    this.client.connect().catch(() => undefined);
+    this.link.open();
   }
 
   close(): void {
     this.closed = true;
     clearTimeout(this.nextProbe);
-    this.client.disconnect();
+    this.link.close();
   }
 
   get status(): RedisStatus {
@@ -125,14 +72,14 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script in one round trip. Scripts run in the order of the calls.
+   * Runs a script: in one round trip, in a Redis Cluster in one for each key. Scripts run in the order of the calls.
    * @throws StateUnavailableError within the command timeout; at once while the connection is down
    */
-  async run(script: RedisScript, keys: readonly string[], args: readonly (string | number)[]): Promise<RedisReply> {
+  async run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
     const before = this.current;
     if (!before.up) throw new StateUnavailableError(`Redis is not available: ${before.reason}`);
     try {
-      return (await this.evaluate(script, keys, args)) as RedisReply;
+      return await this.link.run(script, batch);
     } catch (caught) {
       const error = caught as Error;
       // Of several commands in flight, the first to fail speaks for all.
@@ -141,28 +88,9 @@ export class RedisConnection {
     }
   }
 
-  private async evaluate(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    if (!this.sentScripts.has(script)) {
-      this.sentScripts.add(script);
-      return this.client.eval(script.lua, keys.length, ...keys, ...args);
-    }
-    try {
-      return await this.client.evalsha(script.sha1, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!isUnknownScript(error as Error)) throw error;
-      return this.client.eval(script.lua, keys.length, ...keys, ...args);
-    }
-  }
-
   private async probe(): Promise<void> {
     try {
-      // The library would go on with database 0 if it were told the database and could not select it.
-      if (this.options.db !== 0) await this.client.select(this.options.db);
-      await this.evaluate(probeScript, [`${this.options.keyPrefix}:v1:probe`], []);
+      await this.link.probe();
       this.goUp();
       await this.lookAtMemory();
     } catch (error) {
@@ -172,7 +100,7 @@ export class RedisConnection {
 
   /** Who may not ask is not warned: that is no fault. */
   private async lookAtMemory(): Promise<void> {
-    const warning = await this.client.info('memory').then(memoryWarning, () => undefined);
+    const warning = await this.link.memory().then(memoryWarning, () => undefined);
     if (warning !== undefined && warning !== this.warned) this.options.onWarning?.(warning);
     this.warned = warning;
   }
@@ -181,8 +109,8 @@ export class RedisConnection {
     this.goDown(reasonOf(error));
     if (isTimeout(error)) {
       // Answers that nobody waits for would pile up behind this one; a new connection begins with none.
-      this.client.disconnect(true);
-    } else if (this.client.status === 'ready') {
+      this.link.reconnect();
+    } else if (this.link.isReady) {
       this.nextProbe = setTimeout(() => void this.probe(), this.backOffMs()).unref();
     }
   }
@@ -211,22 +139,4 @@ export class RedisConnection {
     const longest = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.failedAttempts++);
     return longest * (0.5 + Math.random() / 2);
   }
-}
-
-/** Where the connection leads: to an address, or to the primary that the Sentinels name. */
-function placeOf({ addr, sentinel, tls, dialTimeoutMs }: RedisConnectionOptions) {
-  const secured = tls === undefined ? {} : { tls };
-  if (sentinel === undefined) return { ...parseRedisAddress(addr), ...secured };
-  return {
-    ...secured,
-    ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
-    sentinels: sentinel.addrs.map(parseRedisAddress),
-    name: sentinel.master,
-    ...(sentinel.username ? { sentinelUsername: sentinel.username } : {}),
-    ...(sentinel.password ? { sentinelPassword: sentinel.password } : {}),
-    sentinelCommandTimeout: dialTimeoutMs,
-    // The library could subscribe to failovers, but leaves a connection to each Sentinel behind with every reconnection. An
-    // old primary is noticed by its silence or by READONLY.
-    failoverDetector: false,
-  };
 }

@@ -13,7 +13,8 @@ import {
 import { claimScript } from './claim.lua';
 import { confirmScript } from './confirm.lua';
 import { findScript } from './find.lua';
-import type { RedisConnection, RedisReply } from './redis-connection';
+import type { RedisConnection } from './redis-connection';
+import type { ScriptReply } from './script-batch';
 import { releaseScript } from './release.lua';
 
 export interface RedisSignalStateOptions {
@@ -39,8 +40,11 @@ export class RedisSignalState implements SignalState {
     const { connection, ttlMs, leaseMs } = this.options;
     const wasUp = connection.status.up;
     try {
-      const overs = requests.map(({ over }) => (over === undefined ? '' : keyOf(over)));
-      const reply = await connection.run(claimScript, this.keysOf(requests), [token, ttlMs, leaseMs, ...overs]);
+      const reply = await connection.run(claimScript, {
+        keys: this.keysOf(requests),
+        common: [token, ttlMs, leaseMs],
+        each: requests.map(({ over }) => [over === undefined ? '' : keyOf(over)]),
+      });
       return requests.map(({ fingerprint }, i) => {
         const entry = entryAt(reply, i * 5);
         const held = Number(reply[i * 5 + 4]);
@@ -57,26 +61,29 @@ export class RedisSignalState implements SignalState {
   async confirm(confirmations: readonly Confirmation[]): Promise<(Occurrences | undefined)[]> {
     if (confirmations.length === 0) return [];
     const { connection, ttlMs } = this.options;
-    const args = confirmations.flatMap(({ token, request, known }) => [
-      token,
-      keyOf(request),
-      known?.count ?? 0,
-      known?.firstSeen ?? '',
-    ]);
-    const reply = await connection.run(confirmScript, this.keysOf(confirmations), [ttlMs, ...args]);
+    const reply = await connection.run(confirmScript, {
+      keys: this.keysOf(confirmations),
+      common: [ttlMs],
+      each: confirmations.map(({ token, request, known }) => [
+        token,
+        keyOf(request),
+        known?.count ?? 0,
+        known?.firstSeen ?? '',
+      ]),
+    });
     return confirmations.map((_, i) => (reply[i * 3] === null ? undefined : occurrencesAt(reply, i * 3)));
   }
 
   async release(releases: readonly Release[]): Promise<void> {
     if (releases.length === 0) return;
-    const tokens = releases.map(({ token }) => token);
-    await this.options.connection.run(releaseScript, this.keysOf(releases), tokens);
+    const each = releases.map(({ token }) => [token]);
+    await this.options.connection.run(releaseScript, { keys: this.keysOf(releases), common: [], each });
   }
 
   async find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]> {
     if (fingerprints.length === 0) return [];
     const keys = this.keysOf(fingerprints.map((fingerprint) => ({ fingerprint })));
-    const reply = await this.options.connection.run(findScript, keys, []);
+    const reply = await this.options.connection.run(findScript, { keys, common: [], each: keys.map(() => []) });
     return fingerprints.map((_, i) => entryAt(reply, i * 4));
   }
 
@@ -92,12 +99,12 @@ export class RedisSignalState implements SignalState {
   }
 }
 
-function entryAt(reply: RedisReply, at: number): Entry | undefined {
+function entryAt(reply: ScriptReply, at: number): Entry | undefined {
   const request = reply[at];
   return typeof request === 'string' ? { request: decodeRequest(request), ...occurrencesAt(reply, at + 1) } : undefined;
 }
 
-function occurrencesAt(reply: RedisReply, at: number): Occurrences {
+function occurrencesAt(reply: ScriptReply, at: number): Occurrences {
   return { count: Number(reply[at]), firstSeen: Number(reply[at + 1]), lastSeen: Number(reply[at + 2]) };
 }
 
