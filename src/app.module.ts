@@ -16,7 +16,6 @@ import { GatewayConfig } from './config/gateway-config';
 import { HealthModule } from './health/health.module';
 import { KubernetesModule } from './kubernetes/kubernetes.module';
 import { LOG, type LogSink } from './logging/log-sink';
-import { GatewayMetrics } from './metrics/gateway-metrics';
 import { MetricsModule } from './metrics/metrics.module';
 import { CallerThrottlerGuard } from './rate-limit/caller-throttler.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
@@ -64,14 +63,13 @@ export class AppModule {
         { provide: APP_GUARD, useClass: TokenReviewGuard },
         {
           provide: APP_GUARD,
-          inject: [getOptionsToken(), getStorageToken(), Reflector, GatewayMetrics, LOG],
+          inject: [getOptionsToken(), getStorageToken(), Reflector, LOG],
           useFactory: (
             options: ThrottlerModuleOptions,
             storage: ThrottlerStorage,
             reflector: Reflector,
-            metrics: GatewayMetrics,
             log: LogSink,
-          ) => new CallerThrottlerGuard(options, storage, reflector, metrics, log),
+          ) => new CallerThrottlerGuard(options, storage, reflector, log),
         },
       ],
     };

@@ -27,7 +27,8 @@ import { docsPath, serveApiExplorer } from './openapi';
 import { Deduplication } from './processing/deduplication/deduplication';
 import { Recurrences } from './processing/recurrence/recurrences';
 import { RequestStatus } from './processing/request-status/request-status';
-import { TokenBuckets } from './rate-limit/token-buckets';
+import { ADDRESS_LIMIT } from './rate-limit/rate-limit.module';
+import type { SharedLimit } from './rate-limit/shared-limit';
 import type { OpenSignalState } from './state/create-signal-state';
 import { SIGNAL_STATE } from './state/state.module';
 import { version } from './version';
@@ -68,7 +69,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   reportSizes(app, metrics);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
-  authenticateRequests(fastify, app.get(Authenticator), app.get(TokenBuckets), metrics, logger);
+  authenticateRequests(fastify, app.get(Authenticator), app.get<SharedLimit>(ADDRESS_LIMIT), logger);
   acceptJsonBodies(fastify);
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
@@ -99,10 +100,13 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   };
 }
 
+/** As `gateway_circuit_breaker_state` numbers them. */
+const circuitStates = ['closed', 'open', 'half-open'];
+
 /** Nothing grows unseen: every memory that is bounded or watched shows its size. */
 function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void {
   const authenticator = app.get(Authenticator);
-  const addresses = app.get(TokenBuckets);
+  const addresses = app.get<SharedLimit>(ADDRESS_LIMIT);
   const authorizer = app.get(Authorizer, { strict: false });
   const client = app.get(RemediationRequestClient);
   const status = app.get(RequestStatus, { strict: false });
@@ -129,7 +133,11 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     fingerprints: state.size,
     ...Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.size])),
   });
-  metrics.showCircuits({ kubernetes: () => ['closed', 'open', 'half-open'].indexOf(api.circuit) });
+  const { connection } = state;
+  metrics.showCircuits({
+    kubernetes: () => circuitStates.indexOf(api.circuit),
+    ...(connection ? { redis: () => circuitStates.indexOf(connection.circuit) } : {}),
+  });
   metrics.timeSilence(
     Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.silentForMs / 1000])),
   );

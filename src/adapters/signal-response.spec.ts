@@ -303,6 +303,7 @@ describe('toResponse', () => {
     'quota_exceeded',
     'crd_unusable',
     'fallback_namespace_missing',
+    'namespace_over_limit',
     'state_unavailable',
     'deadline_exceeded',
   ])('lets Alertmanager retry what failed for %s', (reason) => {

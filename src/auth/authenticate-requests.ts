@@ -4,8 +4,7 @@ import type { Caller } from '../caller';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
-import type { GatewayMetrics } from '../metrics/gateway-metrics';
-import type { TokenBuckets } from '../rate-limit/token-buckets';
+import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { AddressMeter, Authenticator } from './authenticator';
 
 /** What a refused caller may still send before we hang up instead of reading it. */
@@ -17,8 +16,7 @@ const drainedBytes = 64 * 1024;
 export function authenticateRequests(
   fastify: FastifyInstance,
   authenticator: Authenticator,
-  addresses: TokenBuckets,
-  metrics: GatewayMetrics,
+  addresses: SharedLimit,
   log: LogSink,
 ): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -34,22 +32,17 @@ export function authenticateRequests(
       hangUpOnLongBodies(request, reply);
       done(error as Error);
     };
-    try {
-      const caller = authenticator.authenticate(request.headers.authorization, meterFor(request));
-      if (caller instanceof Promise) caller.then(accept, refuse);
-      else accept(caller);
-    } catch (error) {
-      refuse(error);
-    }
+    const caller = authenticator.authenticate(request.headers.authorization, meterFor(request));
+    if (caller instanceof Promise) caller.then(accept, refuse);
+    else accept(caller);
   });
 
   function meterFor(request: FastifyRequest): AddressMeter {
     const key = normalizeIp(request.ip);
     return {
-      charge() {
-        const waitMs = addresses.take(key);
+      async charge() {
+        const waitMs = await addresses.take(key);
         if (waitMs === 0) return;
-        metrics.rateLimited.inc({ kind: 'address' });
         log.warn({ client_ip: request.ip }, 'rate limit exceeded');
         throw new ProblemError('rate-limited', 'Too many requests of this address without an accepted token', {
           retryAfterSeconds: Math.ceil(waitMs / 1000),

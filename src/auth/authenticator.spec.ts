@@ -16,9 +16,10 @@ class FakeAddress implements AddressMeter {
 
   constructor(private readonly limit = Number.POSITIVE_INFINITY) {}
 
-  charge(): void {
-    if (this.charged >= this.limit) throw new ProblemError('rate-limited', 'too many');
+  charge(): Promise<void> {
+    if (this.charged >= this.limit) return Promise.reject(new ProblemError('rate-limited', 'too many'));
     this.charged++;
+    return Promise.resolve();
   }
 
   giveBack(): void {

@@ -20,7 +20,7 @@ export interface AuthenticatorOptions {
 /** Charges an address for what it costs before it is known; the charge is given back when the token proves good. */
 export interface AddressMeter {
   /** @throws ProblemError when the address has used up its limit */
-  charge(): void;
+  charge(): Promise<void>;
   giveBack(): void;
 }
 
@@ -41,7 +41,7 @@ const couldNotTell =
 /** Authenticators quote what a token claims: not the words of the API server. */
 const quoted = /"(?:[^"\\]|\\.)*"/g;
 
-const uncharged: AddressMeter = { charge: () => undefined, giveBack: () => undefined };
+const uncharged: AddressMeter = { charge: () => Promise.resolve(), giveBack: () => undefined };
 
 /**
  * Finds out who sends a request, by TokenReview.
@@ -79,14 +79,16 @@ export class Authenticator {
   }
 
   /**
-   * The caller that the `Authorization` header speaks for; at once when it is already known.
+   * The caller that the `Authorization` header speaks for; at once when it is already known, and else never thrown but rejected.
    * @throws ProblemError `unauthenticated`, `rate-limited`, or `authentication-unavailable` when it could not be found out
    */
   authenticate(authorization: string | undefined, address: AddressMeter): Caller | Promise<Caller> {
     const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1];
     if (token === undefined || token.length > maxTokenLength) {
-      address.charge();
-      throw this.refuse(authorization === undefined ? 'no bearer token' : 'malformed Authorization header');
+      const reason = authorization === undefined ? 'no bearer token' : 'malformed Authorization header';
+      return address.charge().then(() => {
+        throw this.refuse(reason);
+      });
     }
     const key = this.keyOf(token);
     const known = this.accepted.get(key);
@@ -94,15 +96,21 @@ export class Authenticator {
       this.metrics.authentication.inc({ result: 'cached' });
       return known;
     }
-    const running = this.inFlight.get(key);
-    if (running !== undefined) return running;
+    return this.inFlight.get(key) ?? this.findOut(token, key, this.proven.has(key) ? uncharged : address);
+  }
 
-    const meter = this.proven.has(key) ? uncharged : address;
-    meter.charge();
+  private async findOut(token: string, key: string, address: AddressMeter): Promise<Caller> {
+    await address.charge();
+    const running = this.inFlight.get(key);
+    if (running !== undefined) {
+      // Begun while we were charged: to join it is free.
+      address.giveBack();
+      return running;
+    }
     const refusal = this.refused.get(key);
     if (refusal !== undefined) throw this.refuse(refusal);
 
-    const review = this.review(token, key, meter).finally(() => this.inFlight.delete(key));
+    const review = this.review(token, key, address).finally(() => this.inFlight.delete(key));
     this.inFlight.set(key, review);
     return review;
   }

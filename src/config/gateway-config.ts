@@ -281,7 +281,7 @@ export class RateLimitConfig {
   @Integer(1, 10_000_000, 'Requests that an authenticated caller may send in a minute; else 503, which is retried.')
   authenticatedRequestsPerMinute = 6_000;
 
-  @Limit('New signals of a namespace in a minute.', reserved)
+  @Limit('New signals of a namespace in a minute; further ones are answered 503, so that they are sent again.')
   perNamespace: false | number = false;
 }
 

@@ -3,7 +3,7 @@ import { DeadlineExceededError } from '../deadline';
 import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import { StateUnavailableError } from '../state/signal-state';
 import { toUnprocessed } from './failure';
-import { FallbackNamespaceError } from './request-opener';
+import { FallbackNamespaceError, NamespaceOverLimitError } from './request-opener';
 
 const signal = aSignal({ namespace: 'prod' });
 const secret = 'dial tcp 10.0.0.1:6443: password=hunter2';
@@ -43,6 +43,7 @@ describe('toUnprocessed', () => {
   it.each([
     [new DeadlineExceededError(), 'deadline_exceeded'],
     [new StateUnavailableError('connection lost'), 'state_unavailable'],
+    [new NamespaceOverLimitError('prod'), 'namespace_over_limit'],
     [new FallbackNamespaceError('kubernaut-system', false), 'fallback_namespace_missing'],
     [new TypeError('x is not a function'), 'internal_error'],
     ['a text that somebody threw', 'internal_error'],

@@ -3,7 +3,7 @@ import { DeadlineExceededError } from '../deadline';
 import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import type { Signal } from '../signal/signal';
 import { StateUnavailableError } from '../state/signal-state';
-import { FallbackNamespaceError } from './request-opener';
+import { FallbackNamespaceError, NamespaceOverLimitError } from './request-opener';
 import type { Failed, FailureReason, Rejected, RejectionReason } from './signal-outcome';
 
 /** What time or an operator can heal; `denied` and `invalid` are the only answers that a retry would repeat. */
@@ -29,6 +29,7 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
   if (error instanceof DeadlineExceededError) return failed(signal, 'deadline_exceeded', cause);
   if (error instanceof AuthorizationUnavailableError) return failed(signal, 'authorization_unavailable', cause);
   if (error instanceof StateUnavailableError) return failed(signal, 'state_unavailable', cause);
+  if (error instanceof NamespaceOverLimitError) return failed(signal, 'namespace_over_limit', cause);
   if (error instanceof FallbackNamespaceError) {
     return error.ofSignal
       ? rejected(

@@ -11,6 +11,8 @@ import { RemediationRequestClient } from '../kubernetes/remediation-request.clie
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { LOG, type LogSink } from '../logging/log-sink';
 import { GatewayMetrics } from '../metrics/gateway-metrics';
+import { NAMESPACE_LIMIT, RateLimitModule } from '../rate-limit/rate-limit.module';
+import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
 import { Deduplication } from './deduplication/deduplication';
@@ -31,7 +33,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
 }
 
 @Module({
-  imports: [AuthModule],
+  imports: [AuthModule, RateLimitModule],
   providers: [
     {
       provide: Deduplication,
@@ -58,14 +60,22 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
     },
     {
       provide: RequestOpener,
-      inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK, GatewayConfig, FALLBACK_NAMESPACE],
+      inject: [
+        RemediationRequestClient,
+        RemediationRequestIndex,
+        CLOCK,
+        GatewayConfig,
+        FALLBACK_NAMESPACE,
+        NAMESPACE_LIMIT,
+      ],
       useFactory: (
         client: RemediationRequestClient,
         index: RemediationRequestIndex,
         clock: Clock,
         { deduplication }: GatewayConfig,
         fallbackNamespace: string,
-      ) => new RequestOpener(client, index, clock, cooldownOf(deduplication), fallbackNamespace),
+        limit: SharedLimit | undefined,
+      ) => new RequestOpener(client, index, clock, cooldownOf(deduplication), fallbackNamespace, limit),
     },
     {
       provide: RequestStatus,

@@ -7,7 +7,8 @@ import {
 } from '../../test/support/fake-remediation-requests';
 import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import type { Signal } from '../signal/signal';
-import { FallbackNamespaceError, RequestOpener } from './request-opener';
+import { SharedLimit } from '../rate-limit/shared-limit';
+import { FallbackNamespaceError, NamespaceOverLimitError, RequestOpener } from './request-opener';
 
 const classification = { environment: 'production', environmentSource: 'x', priority: 'P1', prioritySource: 'y' };
 
@@ -37,6 +38,35 @@ describe('RequestOpener', () => {
     const request = { namespace: 'prod-payment-service', name: nameOf(signal) };
     expect(await open(signal)).toEqual({ kind: 'created', request, generation: 1 });
     expect(requests.objects[0]).toMatchObject({ metadata: request, spec: { fingerprint: signal.fingerprint } });
+  });
+
+  describe('of a namespace that is limited', () => {
+    const pod = (name: string) => aSignal({ resource: { kind: 'Pod', name } });
+
+    beforeEach(() => {
+      const size = { capacity: 2, perMinute: 2 };
+      const limit = new SharedLimit(undefined, clock, { kind: 'namespace', size, onRefused: () => undefined });
+      const index = new FakeRemediationRequestIndex(requests, clock);
+      opener = new RequestOpener(requests, index, clock, cooldownMs, fallbackNamespace, limit);
+    });
+
+    it('opens so many in a minute, and further ones when it has waited', async () => {
+      await open(pod('a'));
+      await open(pod('b'));
+      await expect(open(pod('c'))).rejects.toThrow(NamespaceOverLimitError);
+      await expect(open({ ...pod('c'), namespace: 'elsewhere' })).resolves.toMatchObject({ kind: 'created' });
+      clock.advance(30_000);
+      expect(await open(pod('c'))).toMatchObject({ kind: 'created' });
+      expect(requests.objects).toHaveLength(4);
+    });
+
+    it('does not count what opened none', async () => {
+      await open(pod('a'));
+      await open(pod('a'));
+      requests.failNext('create', 'unavailable');
+      await expect(open(pod('b'))).rejects.toThrow('told to fail');
+      expect(await open(pod('b'))).toMatchObject({ kind: 'created' });
+    });
   });
 
   describe('of a name that is taken', () => {

@@ -6,6 +6,7 @@ import type { RemediationRequestClient } from '../kubernetes/remediation-request
 import type { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { buildRemediationRequest, type Classification } from '../kubernetes/remediation-request.factory';
 import type { Clock } from '../clock';
+import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { Signal } from '../signal/signal';
 import { standingOf } from './deduplication/standing';
 import type { RequestRef } from '../state/signal-state';
@@ -37,6 +38,15 @@ export class FallbackNamespaceError extends Error {
   }
 }
 
+/** A namespace has had as many new signals as it may. */
+export class NamespaceOverLimitError extends Error {
+  override readonly name = 'NamespaceOverLimitError';
+
+  constructor(namespace: string) {
+    super(`more new signals than rate_limit.per_namespace in namespace "${namespace}"`);
+  }
+}
+
 /** More than a name with 6 digits, one with 12, the fallback namespace and a few generations can ask for. */
 const maxAttempts = 12;
 
@@ -48,6 +58,8 @@ export class RequestOpener {
     private readonly clock: Clock,
     private readonly cooldownMs: number,
     private readonly fallbackNamespace: string,
+    /** New signals of a namespace; `undefined` when they are not limited. */
+    private readonly limit?: SharedLimit,
   ) {}
 
   /** The namespace that a signal is for: that which its sender must be allowed to send for. */
@@ -56,12 +68,36 @@ export class RequestOpener {
   }
 
   /**
+   * Creates the request, unless the namespace has had its new signals. What opened none does not count.
+   * @throws NamespaceOverLimitError, KubernetesApiError, FallbackNamespaceError, DeadlineExceededError
+   */
+  async open(
+    incident: NewIncident,
+    classification: Classification,
+    generation: number,
+    deadline: AbortSignal,
+  ): Promise<Opened> {
+    const { limit } = this;
+    if (limit === undefined) return this.create(incident, classification, generation, deadline);
+    const namespace = this.namespaceFor(incident.signal);
+    if ((await limit.take(namespace)) > 0) throw new NamespaceOverLimitError(namespace);
+    let created = false;
+    try {
+      const opened = await this.create(incident, classification, generation, deadline);
+      created = opened.kind === 'created';
+      return opened;
+    } finally {
+      if (!created) limit.giveBack(namespace);
+    }
+  }
+
+  /**
    * Tries the signal's namespace, then the fallback. A name that is taken is read: by the same incident and still
    * counting, it carries the signal; by an earlier episode, the next generation follows; by another incident that shares
    * the first digits, more digits are used (contract, section 5).
    * @throws KubernetesApiError, FallbackNamespaceError, DeadlineExceededError
    */
-  async open(
+  private async create(
     { signal, firingAlerts, claim }: NewIncident,
     classification: Classification,
     generation: number,

@@ -28,6 +28,7 @@ export type FailureReason =
   | 'crd_unusable'
   | 'admission_webhook_unavailable'
   | 'fallback_namespace_missing'
+  | 'namespace_over_limit'
   | 'state_unavailable'
   | 'authorization_unavailable'
   | 'deadline_exceeded'

@@ -11,7 +11,6 @@ import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
 import { isPublic } from '../http/public.decorator';
 import type { LogSink } from '../logging/log-sink';
-import type { GatewayMetrics } from '../metrics/gateway-metrics';
 
 /**
  * Meters callers that are authenticated, each by its identity. Over its limit a caller is told 503, which Alertmanager
@@ -23,7 +22,6 @@ export class CallerThrottlerGuard extends ThrottlerGuard {
     options: ThrottlerModuleOptions,
     storage: ThrottlerStorage,
     reflector: Reflector,
-    private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
   ) {
     super(options, storage, reflector);
@@ -33,12 +31,16 @@ export class CallerThrottlerGuard extends ThrottlerGuard {
     return Promise.resolve(isPublic(this.reflector, context));
   }
 
+  /** A caller has one limit, whatever it sends. */
+  protected override generateKey(_context: ExecutionContext, caller: string): string {
+    return caller;
+  }
+
   protected override getTracker(request: FastifyRequest): Promise<string> {
     return Promise.resolve(scopeOf(request).caller?.username ?? '');
   }
 
   protected override throwThrottlingException(_context: ExecutionContext, detail: ThrottlerLimitDetail): Promise<void> {
-    this.metrics.rateLimited.inc({ kind: 'caller' });
     this.log.warn({ limit_per_minute: detail.limit }, 'rate limit exceeded');
     throw new ProblemError(
       'caller-over-limit',

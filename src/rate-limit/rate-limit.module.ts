@@ -2,20 +2,54 @@ import { Module } from '@nestjs/common';
 import { getOptionsToken, getStorageToken } from '@nestjs/throttler';
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
-import { TokenBuckets, TokenBucketStorage } from './token-buckets';
+import { GatewayMetrics } from '../metrics/gateway-metrics';
+import type { OpenSignalState } from '../state/create-signal-state';
+import { SIGNAL_STATE } from '../state/state.module';
+import { CallerLimitStorage } from './caller-limit.storage';
+import { SharedLimit } from './shared-limit';
+
+/** What addresses may cause before a caller is known. */
+export const ADDRESS_LIMIT = Symbol('SharedLimit of addresses');
+/** New signals of a namespace; `undefined` when they are not limited. */
+export const NAMESPACE_LIMIT = Symbol('SharedLimit of namespaces');
 
 const minuteMs = 60_000;
 /** A caller may send at once what it may send in this part of a minute. */
 const burstShare = 1 / 6;
+/** Of that, what a replica takes at once. */
+const portionShare = 1 / 20;
 
-/** Limits of addresses (`TokenBuckets`, before a caller is known) and of callers (the throttler's guard, after). */
+const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
+
+/** Limits of addresses (before a caller is known), of callers (the throttler's guard, after) and of namespaces. */
 @Module({
   providers: [
     {
-      provide: TokenBuckets,
-      inject: [CLOCK, GatewayConfig],
-      useFactory: (clock: Clock, { rateLimit }: GatewayConfig) =>
-        new TokenBuckets(clock, { capacity: rateLimit.burst, perMinute: rateLimit.requestsPerMinute }),
+      provide: ADDRESS_LIMIT,
+      inject: dependencies,
+      useFactory: ({ bank }: OpenSignalState, clock: Clock, { rateLimit }: GatewayConfig, metrics: GatewayMetrics) =>
+        new SharedLimit(bank, clock, {
+          kind: 'address',
+          size: { capacity: rateLimit.burst, perMinute: rateLimit.requestsPerMinute },
+          onRefused: () => metrics.rateLimited.inc({ kind: 'address' }),
+        }),
+    },
+    {
+      provide: NAMESPACE_LIMIT,
+      inject: dependencies,
+      useFactory: (
+        { bank }: OpenSignalState,
+        clock: Clock,
+        { rateLimit: { perNamespace } }: GatewayConfig,
+        metrics: GatewayMetrics,
+      ) =>
+        perNamespace === false
+          ? undefined
+          : new SharedLimit(bank, clock, {
+              kind: 'namespace',
+              size: { capacity: perNamespace, perMinute: perNamespace },
+              onRefused: () => metrics.rateLimited.inc({ kind: 'namespace' }),
+            }),
     },
     {
       provide: getOptionsToken(),
@@ -27,15 +61,21 @@ const burstShare = 1 / 6;
     },
     {
       provide: getStorageToken(),
-      inject: [CLOCK, GatewayConfig],
-      useFactory: (clock: Clock, { rateLimit }: GatewayConfig) => {
+      inject: dependencies,
+      useFactory: ({ bank }: OpenSignalState, clock: Clock, { rateLimit }: GatewayConfig, metrics: GatewayMetrics) => {
         const perMinute = rateLimit.authenticatedRequestsPerMinute;
-        return new TokenBucketStorage(
-          new TokenBuckets(clock, { capacity: Math.max(1, Math.ceil(perMinute * burstShare)), perMinute }),
+        const capacity = Math.max(1, Math.ceil(perMinute * burstShare));
+        return new CallerLimitStorage(
+          new SharedLimit(bank, clock, {
+            kind: 'caller',
+            size: { capacity, perMinute },
+            portion: Math.max(1, Math.floor(capacity * portionShare)),
+            onRefused: () => metrics.rateLimited.inc({ kind: 'caller' }),
+          }),
         );
       },
     },
   ],
-  exports: [TokenBuckets, getOptionsToken(), getStorageToken()],
+  exports: [ADDRESS_LIMIT, NAMESPACE_LIMIT, getOptionsToken(), getStorageToken()],
 })
 export class RateLimitModule {}

@@ -1,6 +1,6 @@
 import { assert, array, integer, property } from 'fast-check';
 import { FakeClock } from '../../test/support/fake-clock';
-import { TokenBuckets, TokenBucketStorage } from './token-buckets';
+import { TokenBuckets } from './token-buckets';
 
 const second = 1_000;
 
@@ -88,19 +88,5 @@ describe('TokenBuckets', () => {
         expect(count).toBeLessThanOrEqual(10 + ((time.now() - began) * 100) / 60_000);
       }),
     );
-  });
-});
-
-describe('TokenBucketStorage', () => {
-  it('tells the guard who is over the limit and, in seconds, for how long', async () => {
-    const storage = new TokenBucketStorage(new TokenBuckets(new FakeClock(), { capacity: 2, perMinute: 6 }));
-    const hits = [];
-    for (let i = 0; i < 3; i++) hits.push(await storage.increment('caller', 60_000, 6));
-    expect(hits.map(({ isBlocked, timeToBlockExpire }) => [isBlocked, timeToBlockExpire])).toEqual([
-      [false, 0],
-      [false, 0],
-      [true, 10],
-    ]);
-    expect((await storage.increment('another', 60_000, 6)).isBlocked).toBe(false);
   });
 });

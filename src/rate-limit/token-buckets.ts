@@ -1,15 +1,6 @@
-import type { ThrottlerStorage } from '@nestjs/throttler';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock';
-
-type Record_ = Awaited<ReturnType<ThrottlerStorage['increment']>>;
-
-export interface BucketSize {
-  /** Tokens that a full bucket holds. */
-  readonly capacity: number;
-  /** Tokens that come back in a minute. */
-  readonly perMinute: number;
-}
+import type { BucketSize } from '../state/token-bank';
 
 interface Bucket {
   tokens: number;
@@ -17,11 +8,11 @@ interface Bucket {
 }
 
 /** The least recently seen are forgotten first, and start with a full bucket again. */
-const maxBuckets = 50_000;
+export const maxBuckets = 50_000;
 
 /**
- * Token buckets, one a key: constant cost and bounded memory, unlike the throttler's own storage, which keeps every hit.
- * Whoever never pauses is let in at the rate.
+ * The token buckets of this process, one a key: constant cost and bounded memory. Whoever never pauses is let in at the
+ * rate.
  */
 export class TokenBuckets {
   private readonly buckets = new LRUCache<string, Bucket>({ max: maxBuckets });
@@ -61,20 +52,5 @@ export class TokenBuckets {
     bucket.updatedAt = now;
     this.buckets.set(key, bucket);
     return bucket;
-  }
-}
-
-/** Token buckets behind the throttler's guard. */
-export class TokenBucketStorage implements ThrottlerStorage {
-  constructor(private readonly buckets: TokenBuckets) {}
-
-  increment(key: string, _ttl: number, limit: number): Promise<Record_> {
-    const waitMs = this.buckets.take(key);
-    return Promise.resolve({
-      totalHits: limit - this.buckets.remaining(key),
-      timeToExpire: 60,
-      isBlocked: waitMs > 0,
-      timeToBlockExpire: Math.ceil(waitMs / 1000),
-    });
   }
 }

@@ -3,8 +3,10 @@ import { DegradingSignalState } from './degrading-signal-state';
 import { EmbeddedSignalState } from './embedded/embedded-signal-state';
 import { RedisConnection, type RedisListener } from './redis/redis-connection';
 import type { RedisLinkOptions } from './redis/redis-link';
+import { RedisTokenBank } from './redis/redis-token-bank';
 import { RedisSignalState } from './redis/redis-signal-state';
 import type { SignalState } from './signal-state';
+import type { TokenBank } from './token-bank';
 
 export interface RedisStateOptions extends RedisLinkOptions {
   /** While Redis cannot be reached: `degrade` answers from this process, `reject` fails with StateUnavailableError. */
@@ -25,6 +27,8 @@ export interface OpenSignalState {
   readonly state: SignalState;
   /** Absent when there is no Redis. */
   readonly connection?: RedisConnection;
+  /** What replicas share of their limits; absent when there is no Redis. */
+  readonly bank?: TokenBank;
   /** How many fingerprints this process holds itself. */
   readonly size: () => number;
   readonly close: () => Promise<void>;
@@ -50,24 +54,29 @@ export function createSignalState(options: SignalStateOptions): OpenSignalState 
   });
   connection.open();
   const shared = new RedisSignalState({ connection, keyPrefix: redis.keyPrefix, ttlMs, leaseMs });
+  const remote = { connection, bank: new RedisTokenBank(connection, redis.keyPrefix) };
   switch (redis.onFailure) {
     case 'reject':
-      return opened(shared, undefined, connection);
+      return opened(shared, undefined, remote);
     case 'degrade': {
       const local = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
-      return opened(new DegradingSignalState(shared, local), local, connection);
+      return opened(new DegradingSignalState(shared, local), local, remote);
     }
   }
 }
 
-function opened(state: SignalState, embedded?: EmbeddedSignalState, connection?: RedisConnection): OpenSignalState {
+function opened(
+  state: SignalState,
+  embedded?: EmbeddedSignalState,
+  remote?: Required<Pick<OpenSignalState, 'connection' | 'bank'>>,
+): OpenSignalState {
   return {
     state,
-    ...(connection ? { connection } : {}),
+    ...remote,
     size: () => embedded?.size ?? 0,
     close: () => {
       embedded?.close();
-      connection?.close();
+      remote?.connection.close();
       return Promise.resolve();
     },
   };

@@ -36,6 +36,7 @@ export class RedisConnection {
   private failedAttempts = 0;
   private nextProbe: NodeJS.Timeout | undefined;
   private closed = false;
+  private probing = false;
   private warned: string | undefined;
 
   constructor(private readonly options: RedisConnectionOptions) {
@@ -66,6 +67,12 @@ export class RedisConnection {
     return this.current;
   }
 
+  /** Closed while commands go through, open while they fail at once, half-open while a probe is under way. */
+  get circuit(): 'closed' | 'open' | 'half-open' {
+    if (this.current.up) return 'closed';
+    return this.probing ? 'half-open' : 'open';
+  }
+
   /** Resolves when the connection is up, at once if it is. */
   whenUp(): Promise<void> {
     return this.recovery.promise;
@@ -89,13 +96,17 @@ export class RedisConnection {
   }
 
   private async probe(): Promise<void> {
+    this.probing = true;
     try {
       await this.link.probe();
       this.goUp();
-      await this.lookAtMemory();
     } catch (error) {
       this.fail(error as Error);
+      return;
+    } finally {
+      this.probing = false;
     }
+    await this.lookAtMemory();
   }
 
   /** Who may not ask is not warned: that is no fault. */
