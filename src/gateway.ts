@@ -131,6 +131,7 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     status_patches_waiting: () => status.pendingCount,
     recurrences_waiting: () => recurrences.waitingCount,
     fingerprints: state.size,
+    storm_groups: state.groups,
     ...Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.size])),
   });
   const { connection } = state;

@@ -5,7 +5,11 @@ import { RedisConnection, type RedisListener } from './redis/redis-connection';
 import type { RedisLinkOptions } from './redis/redis-link';
 import { RedisTokenBank } from './redis/redis-token-bank';
 import { RedisSignalState } from './redis/redis-signal-state';
+import { DegradingStormWindows } from './degrading-storm-windows';
+import { EmbeddedStormWindows } from './embedded/embedded-storm-windows';
+import { RedisStormWindows } from './redis/redis-storm-windows';
 import type { SignalState } from './signal-state';
+import type { StormWindows } from './storm-windows';
 import type { TokenBank } from './token-bank';
 
 export interface RedisStateOptions extends RedisLinkOptions {
@@ -25,12 +29,15 @@ export interface SignalStateOptions {
 
 export interface OpenSignalState {
   readonly state: SignalState;
+  readonly storms: StormWindows;
   /** Absent when there is no Redis. */
   readonly connection?: RedisConnection;
   /** What replicas share of their limits; absent when there is no Redis. */
   readonly bank?: TokenBank;
   /** How many fingerprints this process holds itself. */
   readonly size: () => number;
+  /** How many groups of signals this process counts itself. */
+  readonly groups: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -42,9 +49,15 @@ const defaultLeaseMs = 10_000;
  */
 export function createSignalState(options: SignalStateOptions): OpenSignalState {
   const { redis, clock, ttlMs, leaseMs = defaultLeaseMs, cleanupIntervalMs } = options;
+  const local = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
+  const localStorms = new EmbeddedStormWindows(clock);
+  const sizes = { size: () => local.size, groups: () => localStorms.size };
   if (redis === undefined || !hasPlace(redis)) {
-    const embedded = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
-    return opened(embedded, embedded);
+    const close = () => {
+      local.close();
+      return Promise.resolve();
+    };
+    return { state: local, storms: localStorms, ...sizes, close };
   }
 
   const connection = new RedisConnection({
@@ -54,29 +67,17 @@ export function createSignalState(options: SignalStateOptions): OpenSignalState 
   });
   connection.open();
   const shared = new RedisSignalState({ connection, keyPrefix: redis.keyPrefix, ttlMs, leaseMs });
-  const remote = { connection, bank: new RedisTokenBank(connection, redis.keyPrefix) };
-  switch (redis.onFailure) {
-    case 'reject':
-      return opened(shared, undefined, remote);
-    case 'degrade': {
-      const local = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
-      return opened(new DegradingSignalState(shared, local), local, remote);
-    }
-  }
-}
-
-function opened(
-  state: SignalState,
-  embedded?: EmbeddedSignalState,
-  remote?: Required<Pick<OpenSignalState, 'connection' | 'bank'>>,
-): OpenSignalState {
+  const sharedStorms = new RedisStormWindows(connection, redis.keyPrefix);
+  const degrades = redis.onFailure === 'degrade';
   return {
-    state,
-    ...remote,
-    size: () => embedded?.size ?? 0,
+    state: degrades ? new DegradingSignalState(shared, local) : shared,
+    storms: degrades ? new DegradingStormWindows(sharedStorms, localStorms) : sharedStorms,
+    connection,
+    bank: new RedisTokenBank(connection, redis.keyPrefix),
+    ...sizes,
     close: () => {
-      embedded?.close();
-      remote?.connection.close();
+      local.close();
+      connection.close();
       return Promise.resolve();
     },
   };

@@ -6,6 +6,8 @@ import { createSignalState, type OpenSignalState, type RedisStateOptions } from 
 export interface SignalStateSubject extends OpenSignalState {
   readonly ttlMs: number;
   readonly leaseMs: number;
+  /** What a second of the rules of a storm lasts. Milliseconds. */
+  readonly secondMs: number;
   /** Lets time pass for the state: sets its clock, or waits. */
   advance(ms: number): Promise<void>;
 }
@@ -33,6 +35,7 @@ function inThisProcess(redis?: RedisStateOptions): SignalStateSubject {
   return {
     ...opened,
     ...lives,
+    secondMs: 1_000,
     advance: (ms) => {
       now += ms;
       return Promise.resolve();
@@ -51,7 +54,7 @@ async function inRedis(addr: string, onFailure: RedisStateOptions['onFailure']):
     onRedisChange: () => undefined,
   });
   await opened.connection?.whenUp();
-  return { ...opened, ...lives, advance: (ms) => delay(ms) };
+  return { ...opened, ...lives, secondMs: 20, advance: (ms) => delay(ms) };
 }
 
 function toRedis(addr: string, onFailure: RedisStateOptions['onFailure']): RedisStateOptions {

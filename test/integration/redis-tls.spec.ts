@@ -30,7 +30,8 @@ describe('the shared memory over TLS', () => {
       },
     });
     // As docs/security.md says.
-    const commands = ['eval', 'evalsha', 'hmget', 'hset', 'del', 'pexpire', 'pttl', 'time', 'info'];
+    const ofScripts = ['eval', 'evalsha', 'time', 'hmget', 'hset', 'hgetall', 'hdel', 'del', 'pexpire', 'pttl'];
+    const commands = [...ofScripts, 'zadd', 'zcard', 'zrange', 'zremrangebyscore', 'info'];
     const rights = commands.map((command) => `+${command}`);
     await redis.command('ACL', 'SETUSER', 'gateway', 'on', '>secret', '~gateway:v1:*', ...rights);
   });
@@ -50,7 +51,7 @@ describe('the shared memory over TLS', () => {
   };
 
   it('works, for a user with a certificate and a password', async () => {
-    const { connection, state } = connect();
+    const { connection, state, storms, bank } = connect();
     await connection.whenUp();
     const fingerprint = aFingerprint();
     const [claimed] = await state.claim([{ fingerprint }]);
@@ -59,6 +60,13 @@ describe('the shared memory over TLS', () => {
     expect(await state.find([fingerprint])).toMatchObject([{ count: 1 }]);
     expect(await state.claim([{ fingerprint }])).toMatchObject([{ outcome: 'duplicate' }]);
     await state.release([{ fingerprint, token }]);
+    await bank?.withdraw('limit', 1, { capacity: 10, perMinute: 10 });
+    const candidates = [{ fingerprint, resource: 'Pod/a', tokens: ['a=b'] }];
+    const rules = { rateThreshold: 1, rateWindowMs: 60_000, patternThreshold: 1, patternWindowMs: 60_000 };
+    const all = { ...rules, similarityThreshold: 1, aggregationWindowMs: 60_000, maxWindowMs: 60_000 };
+    await storms.place([{ key: 'group', candidates }], all);
+    await storms.place([{ key: 'group', candidates: [{ ...candidates[0]!, fingerprint: aFingerprint() }] }], all);
+    await storms.close('group');
     expect(connection.status).toEqual({ up: true });
   });
 

@@ -42,6 +42,17 @@ export class RedisCluster {
     throw new Error(`nobody has slot ${slot}`);
   }
 
+  /** Some of the keys that are in it, from every primary. */
+  async someKeys(count: number): Promise<string[]> {
+    const keys = await Promise.all(
+      this.nodes.map(async (node) => {
+        const role = await node.command('ROLE');
+        return role.startsWith('master') ? (await node.command('KEYS', '*')).split('\n').filter(Boolean) : [];
+      }),
+    );
+    return keys.flatMap((ofNode) => ofNode.slice(0, Math.ceil(count / 3))).slice(0, count);
+  }
+
   /** Moves the slot of a key, with what is in it, to another primary. */
   async move(key: string): Promise<void> {
     const slot = String(await this.slotOf(key));

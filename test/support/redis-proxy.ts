@@ -13,10 +13,20 @@ interface Hook {
   readonly run: () => unknown;
 }
 
-/** A proxy in front of a real Redis that tells when a script of the shared memory passes, once a hook. */
+/** A connection through the proxy: nothing passes it once it is mute, and neither side hears of that. */
+interface Passage {
+  mute: boolean;
+}
+
+/**
+ * A proxy in front of a real Redis. It tells when a script of the shared memory passes, once a hook, and can lose what it
+ * should pass on, as a network does.
+ */
 export class RedisProxy {
   private hooks: Hook[] = [];
   private readonly sockets = new Set<Socket>();
+  private readonly passages = new Set<Passage>();
+  private partitioned = false;
 
   private constructor(
     private readonly server: Server,
@@ -42,6 +52,21 @@ export class RedisProxy {
     this.hooks.push({ script, when: 'after', run });
   }
 
+  /** What is connected now stays so, and nothing passes it ever again. New connections work. */
+  leaveHalfOpen(): void {
+    for (const passage of this.passages) passage.mute = true;
+  }
+
+  /** Connections are accepted, and nothing passes any of them until `heal`. */
+  partition(): void {
+    this.partitioned = true;
+    this.leaveHalfOpen();
+  }
+
+  heal(): void {
+    this.partitioned = false;
+  }
+
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();
@@ -50,7 +75,10 @@ export class RedisProxy {
 
   private serve(client: Socket, targetPort: number): void {
     const redis = connect(targetPort, '127.0.0.1');
+    const passage: Passage = { mute: this.partitioned };
+    this.passages.add(passage);
     const end = () => {
+      this.passages.delete(passage);
       client.destroy();
       redis.destroy();
       this.sockets.delete(client);
@@ -62,6 +90,7 @@ export class RedisProxy {
     }
     let awaited: Hook | undefined;
     client.on('data', (chunk) => {
+      if (passage.mute) return;
       const text = chunk.toString('latin1');
       const hook = this.hooks.find(
         ({ script }) => text.includes(scripts[script].sha1) || text.includes(scripts[script].lua),
@@ -72,6 +101,7 @@ export class RedisProxy {
       else redis.write(chunk);
     });
     redis.on('data', (chunk) => {
+      if (passage.mute) return;
       const hook = awaited;
       awaited = undefined;
       if (hook === undefined) client.write(chunk);

@@ -23,6 +23,7 @@ export class RedisServer {
     private readonly directory: string,
     readonly port: number,
     private readonly password: string | undefined,
+    private readonly settings: Readonly<Record<string, string>>,
   ) {}
 
   static async start({ port, password, settings = {} }: RedisServerOptions = {}): Promise<RedisServer> {
@@ -45,12 +46,12 @@ export class RedisServer {
       await rm(directory, { recursive: true });
       throw error;
     }
-    return new RedisServer(child, directory, listenOn, password);
+    return new RedisServer(child, directory, listenOn, password, settings);
   }
 
   /** The same server, as who knows the password that it was given later. */
   withPassword(password: string): RedisServer {
-    return new RedisServer(this.process, this.directory, this.port, password);
+    return new RedisServer(this.process, this.directory, this.port, password, this.settings);
   }
 
   get addr(): string {
@@ -69,6 +70,12 @@ export class RedisServer {
       await exited;
     }
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Another one in its place, which knows nothing of what was in it. */
+  startAgain(): Promise<RedisServer> {
+    const { port, password, settings } = this;
+    return RedisServer.start({ port, settings, ...(password === undefined ? {} : { password }) });
   }
 
   /** The process hangs: the kernel still accepts connections, and nobody answers. */

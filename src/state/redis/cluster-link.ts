@@ -10,7 +10,7 @@ import {
   type RedisLinkOptions,
 } from './redis-link';
 import type { RedisScript } from './redis-script';
-import { argumentsOf, byKey, type ScriptBatch, type ScriptReply } from './script-batch';
+import { argumentsOf, byItem, type ScriptBatch, type ScriptReply } from './script-batch';
 
 /** A key that moves is followed, and a node that is failing over asked again, so often and after so long. */
 const maxRedirections = 4;
@@ -22,7 +22,7 @@ const slotsTimeoutMs = 1_000;
 /** So many keys, spread over the slots by their names, stand for all: a primary with a thirtieth of the slots has one. */
 const probeKeys = 128;
 
-/** A Redis Cluster. A batch is one script for each key. */
+/** A Redis Cluster. A batch is one script for each of its items. */
 export class ClusterLink implements RedisLink {
   private client: Cluster | undefined;
   private nextAttempt: NodeJS.Timeout | undefined;
@@ -85,7 +85,7 @@ export class ClusterLink implements RedisLink {
     const { client } = this;
     if (client === undefined) throw new Error('not connected');
     const settled = await Promise.allSettled(
-      byKey(whole).map((batch) => evaluate(client, script, batch.keys, argumentsOf(batch))),
+      byItem(whole).map((batch) => evaluate(client, script, batch.keys, argumentsOf(batch))),
     );
     return settled.flatMap((part) => {
       if (part.status === 'rejected') throw part.reason as Error;

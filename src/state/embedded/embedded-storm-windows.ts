@@ -1,0 +1,107 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../clock';
+import {
+  maxBefore,
+  maxRemembered,
+  type Placement,
+  type StormCandidate,
+  type StormGroup,
+  type StormRules,
+  type StormWindow,
+  type StormWindows,
+} from '../storm-windows';
+
+interface Counted {
+  readonly candidate: StormCandidate;
+  readonly at: number;
+}
+
+/** What is remembered of a group. */
+interface Counts {
+  /** By fingerprint: when it was first counted. */
+  readonly rate: Map<string, number>;
+  /** By fingerprint, the oldest first. */
+  readonly patterns: Map<string, Counted>;
+  window: StormWindow | undefined;
+}
+
+const defaultMaxGroups = 10_000;
+
+/** The windows of one process; of too many groups, the ones seen longest ago are forgotten. */
+export class EmbeddedStormWindows implements StormWindows {
+  private readonly groups: LRUCache<string, Counts>;
+
+  constructor(
+    private readonly clock: Clock,
+    maxGroups = defaultMaxGroups,
+  ) {
+    this.groups = new LRUCache({ max: maxGroups });
+  }
+
+  get size(): number {
+    return this.groups.size;
+  }
+
+  place(groups: readonly StormGroup[], rules: StormRules): Promise<(readonly Placement[])[]> {
+    return Promise.resolve(groups.map((group) => this.placeGroup(group, rules)));
+  }
+
+  close(key: string): Promise<void> {
+    this.groups.delete(key);
+    return Promise.resolve();
+  }
+
+  private placeGroup({ key, candidates, known }: StormGroup, rules: StormRules): Placement[] {
+    const now = this.clock.now();
+    const counts = this.groups.get(key) ?? { rate: new Map(), patterns: new Map(), window: undefined };
+    this.groups.set(key, counts);
+    const isOpen = (window: StormWindow | undefined): window is StormWindow =>
+      window !== undefined &&
+      now - window.lastMemberAt < rules.aggregationWindowMs &&
+      now - window.openedAt < rules.maxWindowMs;
+    counts.window = [counts.window, known].find(isOpen);
+
+    return candidates.map((candidate) => {
+      if (counts.window !== undefined) {
+        counts.window = { ...counts.window, lastMemberAt: now };
+        return { kind: 'member', window: counts.window };
+      }
+      return this.count(counts, candidate, rules, now);
+    });
+  }
+
+  private count(counts: Counts, candidate: StormCandidate, rules: StormRules, now: number): Placement {
+    const { rate, patterns } = counts;
+    const { fingerprint } = candidate;
+    for (const [counted, at] of rate) if (now - at >= rules.rateWindowMs) rate.delete(counted);
+    if (!rate.has(fingerprint)) rate.set(fingerprint, now);
+    for (const [counted, { at }] of patterns) if (now - at >= rules.patternWindowMs) patterns.delete(counted);
+    patterns.delete(fingerprint);
+    const similar = [...patterns.values()].filter((other) =>
+      areAlike(candidate.tokens, other.candidate.tokens, rules.similarityThreshold),
+    );
+    const resources = new Set([candidate.resource, ...similar.map((other) => other.candidate.resource)]);
+
+    const isRate = rate.size > rules.rateThreshold;
+    if (isRate || resources.size > rules.patternThreshold) {
+      const before = isRate ? [...rate.keys()] : similar.map((other) => other.candidate.fingerprint);
+      counts.window = { type: isRate ? 'rate' : 'pattern', openedAt: now, lastMemberAt: now };
+      rate.clear();
+      patterns.clear();
+      const others = before.filter((other) => other !== fingerprint).slice(0, maxBefore);
+      return { kind: 'crossing', window: counts.window, before: others };
+    }
+    patterns.set(fingerprint, { candidate, at: now });
+    const [oldest] = patterns.keys();
+    if (patterns.size > maxRemembered(rules) && oldest !== undefined) patterns.delete(oldest);
+    return { kind: 'ordinary' };
+  }
+}
+
+/** Whether the Jaccard index of two bounded sets reaches the threshold. */
+function areAlike(a: readonly string[], b: readonly string[], threshold: number): boolean {
+  const set = new Set(a);
+  const shared = b.filter((token) => set.has(token)).length;
+  const all = set.size + b.length - shared;
+  return all === 0 || shared / all >= threshold;
+}
