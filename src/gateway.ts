@@ -25,6 +25,7 @@ import { GatewayMetrics } from './metrics/gateway-metrics';
 import { MetricsListenerModule } from './metrics/metrics.module';
 import { docsPath, serveApiExplorer } from './openapi';
 import { Deduplication } from './processing/deduplication/deduplication';
+import { StormCommits } from './processing/storm/storm-commits';
 import { Recurrences } from './processing/recurrence/recurrences';
 import { RequestStatus } from './processing/request-status/request-status';
 import { ADDRESS_LIMIT } from './rate-limit/rate-limit.module';
@@ -111,6 +112,7 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
   const client = app.get(RemediationRequestClient);
   const status = app.get(RequestStatus, { strict: false });
   const recurrences = app.get(Recurrences, { strict: false });
+  const storms = app.get(StormCommits, { strict: false });
   const api = app.get(KubernetesApi);
   const deduplication = app.get(Deduplication, { strict: false });
   const state = app.get<OpenSignalState>(SIGNAL_STATE);
@@ -129,6 +131,7 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     writes_in_flight: () => client.writesInFlight,
     writes_waiting: () => client.writesWaiting,
     status_patches_waiting: () => status.pendingCount,
+    storm_members_waiting: () => storms.waitingCount,
     recurrences_waiting: () => recurrences.waitingCount,
     fingerprints: state.size,
     storm_groups: state.groups,

@@ -1,4 +1,4 @@
-import type { SignalOutcome } from '../processing/signal-outcome';
+import type { SignalOutcome, StormMetadata } from '../processing/signal-outcome';
 import { formatTimestamp } from '../signal/timestamp';
 import { problem, type Problem } from '../http/problem';
 
@@ -89,6 +89,17 @@ function refusal(status: number, outcomes: readonly SignalOutcome[]): Problem {
   });
 }
 
+function stormMetadata(storm: StormMetadata): object {
+  return {
+    type: storm.type,
+    pattern: storm.pattern,
+    alert_count: storm.alertCount,
+    affected_resources: storm.affectedResources,
+    total_affected_resources: storm.totalAffectedResources,
+    aggregation_window: storm.aggregationWindow,
+  };
+}
+
 function resultOf(outcome: SignalOutcome): object {
   switch (outcome.status) {
     case 'created':
@@ -100,9 +111,20 @@ function resultOf(outcome: SignalOutcome): object {
         environment: outcome.environment,
         priority: outcome.priority,
         duplicate: false,
-        storm_aggregation: false,
+        storm_aggregation: outcome.storm !== undefined,
         environment_source: outcome.environmentSource,
         priority_source: outcome.prioritySource,
+        reason: outcome.reason,
+        ...(outcome.storm ? { storm_metadata: stormMetadata(outcome.storm) } : {}),
+      };
+    case 'storm_aggregated':
+      return {
+        status: 'storm_aggregated',
+        fingerprint: outcome.fingerprint,
+        storm_aggregation: true,
+        remediation_request_name: outcome.request.name,
+        namespace: outcome.request.namespace,
+        storm_metadata: stormMetadata(outcome.storm),
         reason: outcome.reason,
       };
     case 'duplicate':

@@ -305,17 +305,38 @@ export class DeduplicationConfig {
 }
 
 export class StormDetectionConfig {
-  @Integer(1, 1_000_000, 'More new signals than this in a minute are a storm.', reserved)
+  @Flag('Whether many alike signals at once share one request; else each has one of its own.')
+  enabled = true;
+
+  @TextList(
+    { ...nonEmpty, range: 'namespace, alertname, severity or names of labels', min: 1 },
+    'New signals that agree in these are counted together, and have one storm.',
+  )
+  groupBy = ['namespace', 'alertname'];
+
+  @Integer(1, 10_000, 'More new signals of a group than this in a minute are a storm.')
   rateThreshold = 10;
 
-  @Integer(1, 1_000_000, 'More similar resources than this are a storm.', reserved)
+  @Integer(1, 100, 'More resources of a group than this, with alike labels, in two minutes are a storm.')
   patternThreshold = 5;
 
-  @Duration('1s', '1h', 'A storm ends after so long without a new member.', reserved)
+  @Decimal(0, 1, 'How alike labels must be for that: the share of them that two signals have in common.')
+  similarityThreshold = 0.8;
+
+  @Duration('1s', '1h', 'New signals of a group join its storm until there was none for so long,')
   aggregationWindow = 60_000;
 
-  @Decimal(0, 1, 'How alike labels must be.', reserved)
-  similarityThreshold = 0.8;
+  @Duration('1s', '24h', 'and for so long at the most.')
+  maxWindow = 900_000;
+
+  @Duration('10ms', '2s', 'Signals that join a storm within this time share one write.')
+  flushInterval = 200;
+
+  @TextList(nonEmpty, 'Namespaces without storms: each signal has a request of its own.')
+  excludeNamespaces: string[] = [];
+
+  @TextList(nonEmpty, 'Alert names without storms.')
+  excludeAlerts: string[] = [];
 }
 
 export class EnvironmentConfig {

@@ -276,9 +276,7 @@ describe('loading the configuration', () => {
 
   it('knows which settings were set that do nothing yet', () => {
     expect(reservedKeysInUse(loadConfig({ env: {} }))).toEqual([]);
-    expect(reservedKeysInUse(loadConfig({ env: { STORM_RATE_THRESHOLD: '15' } }))).toEqual([
-      'storm_detection.rate_threshold',
-    ]);
+    expect(reservedKeysInUse(loadConfig({ env: { STORM_RATE_THRESHOLD: '15' } }))).toEqual([]);
     expect(reservedKeysInUse(load('adapters: { grafana: { enabled: true } }\nredis: { db: 3 }\n'))).toEqual([
       'adapters.grafana.enabled',
     ]);

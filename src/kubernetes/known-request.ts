@@ -1,12 +1,17 @@
 import { isSeverity, type Severity } from '../signal/severity';
 import { parseTimestamp } from '../signal/timestamp';
 import type { Occurrences } from '../state/signal-state';
+import type { StormType } from '../state/storm-windows';
 import {
   isTerminal,
+  maxAffectedResources,
   maxFiringAlerts,
+  type AffectedResource,
   type FiringAlert,
   type RemediationRequest,
   type RemediationRequestSpec,
+  type StormSpec,
+  type StormStatus,
 } from './remediation-request';
 
 /** What the gateway remembers of a request: its identity, whether it is over and since when, and how its signal stands. */
@@ -29,6 +34,21 @@ export interface KnownRequest {
   readonly firingAlerts: ReadonlyMap<string, number>;
   /** When it fired again although the request was over. */
   readonly recurredAt?: number;
+  /** Of the request of a storm. */
+  readonly storm?: KnownStorm;
+}
+
+/** How a storm stands. */
+export interface KnownStorm {
+  readonly type: StormType;
+  readonly alertCount: number;
+  readonly resolvedCount: number;
+  readonly totalAffectedResources: number;
+  readonly affectedResources: readonly AffectedResource[];
+  /** Milliseconds since the epoch. */
+  readonly windowStartedAt: number;
+  readonly lastMemberAt: number;
+  readonly approximate: boolean;
 }
 
 /** A request that somebody else may have written, by whatever CRD is installed. */
@@ -52,6 +72,7 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     severity: severityOf(status?.signal?.severity) ?? severityOf(spec?.severity) ?? 'warning',
     resolved: status?.signal?.state === 'Resolved',
     firingAlerts: firingAlertsOf(status?.signal?.firingAlerts ?? spec?.firingAlerts),
+    ...optional('storm', spec?.storm?.isStorm ? stormOf(spec.storm, status?.storm, createdAt) : undefined),
     ...optional('recurredAt', timeOf(status?.signal?.recurredAt)),
     ...(isTerminal(request) ? { overSince: Math.min(completedAt(request) ?? before?.overSince ?? now, now) } : {}),
     ...(seen?.occurrenceCount === undefined
@@ -85,6 +106,31 @@ function firingAlertsOf(alerts: readonly FiringAlert[] | undefined): ReadonlyMap
       .slice(0, maxFiringAlerts)
       .map(({ fingerprint, startsAt }) => [String(fingerprint), timeOf(startsAt) ?? 0]),
   );
+}
+
+/** Anybody who may write a status may have written this one. */
+function stormOf(spec: Partial<StormSpec>, status: StormStatus | undefined, createdAt: number): KnownStorm {
+  const listed: unknown = status?.affectedResources;
+  return {
+    type: (status?.type ?? spec.type) === 'pattern' ? 'pattern' : 'rate',
+    alertCount: countOf(status?.alertCount),
+    resolvedCount: countOf(status?.resolvedCount),
+    totalAffectedResources: countOf(status?.totalAffectedResources),
+    affectedResources: Array.isArray(listed)
+      ? (listed as AffectedResource[]).slice(0, maxAffectedResources).filter(isAffectedResource)
+      : [],
+    windowStartedAt: timeOf(status?.windowStartedAt) ?? createdAt,
+    lastMemberAt: timeOf(status?.lastMemberAt) ?? createdAt,
+    approximate: status?.countApproximate === true,
+  };
+}
+
+function isAffectedResource(resource: Partial<AffectedResource>): boolean {
+  return [resource.kind, resource.name, resource.fingerprint].every((text) => typeof text === 'string');
+}
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' && value > 0 ? Math.floor(value) : 0;
 }
 
 /** Most requests of a large cluster are over and have none: they share it. */

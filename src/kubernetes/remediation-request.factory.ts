@@ -8,6 +8,7 @@ import {
   requestLabels,
   type FiringAlert,
   type RemediationRequest,
+  type StormSpec,
 } from './remediation-request';
 
 /** What the stages decided about a signal. */
@@ -38,6 +39,7 @@ export interface RequestPlace {
  * Builds the request for a signal.
  * @param firingAlerts the sender's alerts that are this incident now
  * @param claim whose claim it is created for, so that a create whose answer was lost can be told from another's
+ * @param storm of the request of a storm; its fingerprint is that of the group
  */
 export function buildRemediationRequest(
   signal: Signal,
@@ -45,6 +47,7 @@ export function buildRemediationRequest(
   place: RequestPlace,
   firingAlerts: readonly FiringAlert[] = [],
   claim?: string,
+  storm?: StormSpec,
 ): RemediationRequest {
   const { resource, links } = signal;
   const payload = JSON.stringify(signal.payload);
@@ -52,7 +55,12 @@ export function buildRemediationRequest(
     apiVersion: `${remediationRequests.group}/${remediationRequests.version}`,
     kind: remediationRequests.kind,
     metadata: {
-      name: requestName(signal.name, signal.fingerprint, place.generation, place.digits),
+      name: requestName(
+        storm ? `storm-${signal.name}` : signal.name,
+        signal.fingerprint,
+        place.generation,
+        place.digits,
+      ),
       namespace: place.namespace,
       labels: {
         [requestLabels.fingerprint]: fingerprintLabel(signal.fingerprint),
@@ -60,6 +68,7 @@ export function buildRemediationRequest(
         [requestLabels.environment]: labelValue(classification.environment),
         [requestLabels.priority]: classification.priority,
         [requestLabels.source]: signal.source,
+        ...(storm ? { [requestLabels.storm]: 'true' } : {}),
         [requestLabels.managedBy]: 'kubernaut-gateway',
       },
       ...(claim === undefined ? {} : { annotations: { [claimAnnotation]: claim } }),
@@ -92,6 +101,7 @@ export function buildRemediationRequest(
       annotations: within(annotationBudget, signal.annotations),
       environmentSource: classification.environmentSource,
       prioritySource: classification.prioritySource,
+      ...(storm ? { storm } : {}),
       originalPayload: shortened(payload),
       payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
     },

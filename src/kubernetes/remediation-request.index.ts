@@ -8,7 +8,7 @@ import { remediationRequests } from './remediation-request';
 import { requestsPath, type RemediationRequestClient } from './remediation-request.client';
 import { WatchCache } from './watch-cache';
 
-/** All RemediationRequests of the cluster, found by fingerprint. Watched, so that a look-up costs no call. */
+/** All RemediationRequests of the cluster, found by fingerprint, those of storms also by that of each member they name. Watched, so that a look-up costs no call. */
 export class RemediationRequestIndex {
   readonly cache: WatchCache<KnownRequest>;
   private readonly byFingerprint = new Map<string, Set<KnownRequest>>();
@@ -33,7 +33,7 @@ export class RemediationRequestIndex {
     };
   }
 
-  /** The requests that carry this fingerprint. While the watch cannot be believed, the API server is asked. */
+  /** The requests that carry this fingerprint, alone or as one of a storm's. While the watch cannot be believed, the API server is asked. */
   async find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
     if (this.cache.trusted) return [...(this.byFingerprint.get(fingerprint) ?? [])];
     const found = await this.client.listByFingerprint(fingerprint, signal);
@@ -58,14 +58,22 @@ export class RemediationRequestIndex {
   }
 
   private add(entry: KnownRequest): void {
-    const entries = this.byFingerprint.get(entry.fingerprint);
-    if (entries === undefined) this.byFingerprint.set(entry.fingerprint, new Set([entry]));
-    else entries.add(entry);
+    for (const fingerprint of fingerprintsOf(entry)) {
+      const entries = this.byFingerprint.get(fingerprint);
+      if (entries === undefined) this.byFingerprint.set(fingerprint, new Set([entry]));
+      else entries.add(entry);
+    }
   }
 
   private remove(entry: KnownRequest): void {
-    const entries = this.byFingerprint.get(entry.fingerprint);
-    entries?.delete(entry);
-    if (entries?.size === 0) this.byFingerprint.delete(entry.fingerprint);
+    for (const fingerprint of fingerprintsOf(entry)) {
+      const entries = this.byFingerprint.get(fingerprint);
+      entries?.delete(entry);
+      if (entries?.size === 0) this.byFingerprint.delete(fingerprint);
+    }
   }
+}
+
+function fingerprintsOf({ fingerprint, storm }: KnownRequest): string[] {
+  return [fingerprint, ...(storm?.affectedResources.map((resource) => resource.fingerprint) ?? [])];
 }

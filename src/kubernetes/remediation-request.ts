@@ -1,5 +1,6 @@
 import type { V1Condition, V1ObjectMeta } from '@kubernetes/client-node';
 import type { Severity } from '../signal/severity';
+import type { StormType } from '../state/storm-windows';
 
 export const remediationRequests = {
   group: 'remediation.kubernaut.io',
@@ -14,6 +15,7 @@ export const requestLabels = {
   environment: 'kubernaut.io/environment',
   priority: 'kubernaut.io/priority',
   source: 'kubernaut.io/source',
+  storm: 'kubernaut.io/storm',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 
@@ -60,8 +62,45 @@ export interface RemediationRequestSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly environmentSource: string;
   readonly prioritySource: string;
+  readonly storm?: StormSpec;
   readonly originalPayload: string;
   readonly payloadDigest: string;
+}
+
+/** Of the request of a storm: what made it one. */
+export interface StormSpec {
+  readonly isStorm: true;
+  readonly type: StormType;
+  /** In which time the signals were counted, e.g. `1m`. */
+  readonly window: string;
+  /** More than so many. */
+  readonly threshold: number;
+}
+
+/** Some of the resources that a storm is about, one for each signal. */
+export interface AffectedResource {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+  /** The identity of the signal. */
+  readonly fingerprint: string;
+  readonly state: 'Firing' | 'Resolved';
+}
+
+export const maxAffectedResources = 100;
+
+export interface StormStatus {
+  readonly type?: StormType;
+  readonly alertCount?: number;
+  readonly resolvedCount?: number;
+  readonly totalAffectedResources?: number;
+  readonly affectedResources?: readonly AffectedResource[];
+  readonly windowStartedAt?: string;
+  readonly lastMemberAt?: string;
+  /** Members were counted whose names are lost, so that some may be counted twice. */
+  readonly countApproximate?: boolean;
+  /** The requests, as `namespace/name`, of the signals before the storm was noticed. */
+  readonly precededBy?: readonly string[];
 }
 
 /** Of the status, what the gateway reads or writes; the rest is the orchestrator's. */
@@ -75,6 +114,7 @@ export interface RemediationRequestStatus {
     readonly lastSeen?: string;
   };
   readonly signal?: SignalStatus;
+  readonly storm?: StormStatus;
 }
 
 /** What became of the signal since the request was created. Absent members have not changed since. `null` removes one. */

@@ -46,6 +46,7 @@ export class GatewayMetrics {
     ['source'],
   );
   readonly stormsDetected = counter('gateway_storms_detected_total', 'Alert storms detected.', ['type']);
+  readonly stormMembers = counter('gateway_storm_members_total', 'New signals that joined a storm.', ['type']);
   readonly heartbeat = gauge('gateway_heartbeat_timestamp_seconds', 'Unix time of the last heartbeat signal.', [
     'source',
   ]);
@@ -131,7 +132,7 @@ export class GatewayMetrics {
   }
 
   /** Starts a timer for a stage; call what it answers when the stage ends. */
-  stage(name: 'claim' | 'classify' | 'create' | 'confirm'): () => void {
+  stage(name: 'claim' | 'storm' | 'classify' | 'create' | 'confirm'): () => void {
     return this.stageDuration.startTimer({ stage: name });
   }
 }

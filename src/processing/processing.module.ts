@@ -23,6 +23,10 @@ import { RequestOpener } from './request-opener';
 import { RequestStatus } from './request-status/request-status';
 import { SignalJournal } from './signal-journal';
 import { SignalProcessor } from './signal-processor';
+import type { StormGrouping } from './storm/storm-group';
+import { StormCommits } from './storm/storm-commits';
+import { patternWindowMs, rateWindowMs, Storms } from './storm/storms';
+import type { StormRules } from '../state/storm-windows';
 
 /** What a shutdown may take for counts that are not written yet. */
 const flushMs = 2_000;
@@ -30,6 +34,24 @@ const flushMs = 2_000;
 /** Milliseconds for which a request that is over still carries its incident. */
 function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
   return cooldown ?? ttl;
+}
+
+function groupingOf(config: GatewayConfig['stormDetection'], cluster: string): StormGrouping {
+  const { enabled, groupBy, excludeNamespaces, excludeAlerts } = config;
+  return { enabled, groupBy, excludeNamespaces, excludeAlerts, cluster };
+}
+
+function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
+  const { rateThreshold, patternThreshold, similarityThreshold, aggregationWindow, maxWindow } = config;
+  return {
+    rateThreshold,
+    rateWindowMs,
+    patternThreshold,
+    patternWindowMs,
+    similarityThreshold,
+    aggregationWindowMs: aggregationWindow,
+    maxWindowMs: maxWindow,
+  };
 }
 
 @Module({
@@ -78,6 +100,52 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
       ) => new RequestOpener(client, index, clock, cooldownOf(deduplication), fallbackNamespace, limit),
     },
     {
+      provide: StormCommits,
+      inject: [SIGNAL_STATE, RemediationRequestClient, RemediationRequestIndex, CLOCK, GatewayConfig],
+      useFactory: (
+        { members }: OpenSignalState,
+        client: RemediationRequestClient,
+        index: RemediationRequestIndex,
+        clock: Clock,
+        { stormDetection }: GatewayConfig,
+      ) => new StormCommits(members, client, index, clock, () => stormDetection.flushInterval),
+    },
+    {
+      provide: Storms,
+      inject: [
+        SIGNAL_STATE,
+        StormCommits,
+        RemediationRequestIndex,
+        RequestOpener,
+        CLOCK,
+        GatewayConfig,
+        GatewayMetrics,
+        LOG,
+      ],
+      useFactory: (
+        { storms }: OpenSignalState,
+        commits: StormCommits,
+        index: RemediationRequestIndex,
+        opener: RequestOpener,
+        clock: Clock,
+        { deduplication, fingerprint, stormDetection }: GatewayConfig,
+        metrics: GatewayMetrics,
+        log: LogSink,
+      ) =>
+        new Storms(
+          storms,
+          commits,
+          index,
+          opener,
+          clock,
+          cooldownOf(deduplication),
+          groupingOf(stormDetection, fingerprint.cluster),
+          () => rulesOf(stormDetection),
+          metrics,
+          log,
+        ),
+    },
+    {
       provide: RequestStatus,
       inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK, LOG],
       useFactory: (client: RemediationRequestClient, index: RemediationRequestIndex, clock: Clock, log: LogSink) =>
@@ -120,6 +188,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
         EnvironmentClassifier,
         PriorityEvaluator,
         RequestOpener,
+        Storms,
         RequestStatus,
         SignalJournal,
         GatewayMetrics,
@@ -131,6 +200,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
         environment: EnvironmentClassifier,
         priority: PriorityEvaluator,
         requests: RequestOpener,
+        storms: Storms,
         status: RequestStatus,
         journal: SignalJournal,
         metrics: GatewayMetrics,
@@ -142,6 +212,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
           environment,
           priority,
           requests,
+          storms,
           status,
           journal,
           metrics,
@@ -149,7 +220,7 @@ function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
         ),
     },
   ],
-  exports: [SignalProcessor, Deduplication, RequestStatus, Recurrences],
+  exports: [SignalProcessor, Deduplication, RequestStatus, Recurrences, StormCommits],
 })
 export class ProcessingModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

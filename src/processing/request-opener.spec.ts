@@ -36,7 +36,7 @@ describe('RequestOpener', () => {
   it('creates the request in the namespace of its signal', async () => {
     const signal = aSignal();
     const request = { namespace: 'prod-payment-service', name: nameOf(signal) };
-    expect(await open(signal)).toEqual({ kind: 'created', request, generation: 1 });
+    expect(await open(signal)).toMatchObject({ kind: 'created', request, known: request, generation: 1 });
     expect(requests.objects[0]).toMatchObject({ metadata: request, spec: { fingerprint: signal.fingerprint } });
   });
 

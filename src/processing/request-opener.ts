@@ -1,7 +1,12 @@
 import { isFailure, KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import { isDnsLabel } from '../kubernetes/kubernetes-names';
 import type { KnownRequest } from '../kubernetes/known-request';
-import { claimAnnotation, type FiringAlert, type RemediationRequest } from '../kubernetes/remediation-request';
+import {
+  claimAnnotation,
+  type FiringAlert,
+  type RemediationRequest,
+  type StormSpec,
+} from '../kubernetes/remediation-request';
 import type { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { buildRemediationRequest, type Classification } from '../kubernetes/remediation-request.factory';
@@ -18,10 +23,18 @@ export interface NewIncident {
   readonly firingAlerts: readonly FiringAlert[];
   /** Unique among all replicas. */
   readonly claim: string;
+  /** Of the request of a storm. */
+  readonly storm?: StormSpec;
 }
 
 export type Opened =
-  | { readonly kind: 'created'; readonly request: RequestRef; readonly generation: number }
+  | {
+      readonly kind: 'created';
+      readonly request: RequestRef;
+      /** As it was created. */
+      readonly known: KnownRequest;
+      readonly generation: number;
+    }
   /** Somebody else's request carries the incident already. */
   | { readonly kind: 'carried'; readonly request: KnownRequest };
 
@@ -98,7 +111,7 @@ export class RequestOpener {
    * @throws KubernetesApiError, FallbackNamespaceError, DeadlineExceededError
    */
   private async create(
-    { signal, firingAlerts, claim }: NewIncident,
+    { signal, firingAlerts, claim, storm }: NewIncident,
     classification: Classification,
     generation: number,
     deadline: AbortSignal,
@@ -109,11 +122,11 @@ export class RequestOpener {
       digits: 6,
     };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const request = buildRemediationRequest(signal, classification, place, firingAlerts, claim);
+      const request = buildRemediationRequest(signal, classification, place, firingAlerts, claim, storm);
       const ref = { namespace: place.namespace, name: request.metadata.name ?? '' };
       try {
-        this.index.observe(await this.client.create(request, deadline));
-        return { kind: 'created', request: ref, generation: place.generation };
+        const known = this.index.observe(await this.client.create(request, deadline));
+        return { kind: 'created', request: ref, known, generation: place.generation };
       } catch (error) {
         if (isFailure(error, 'namespace-unusable')) {
           if (place.namespace === this.fallbackNamespace) {
@@ -126,9 +139,9 @@ export class RequestOpener {
           const found = await this.read(ref, deadline);
           if (found === undefined) continue;
           // Ours, from a create whose answer was lost.
-          if (found.metadata.annotations?.[claimAnnotation] === claim)
-            return { kind: 'created', request: ref, generation: place.generation };
           const existing = this.index.observe(found);
+          if (found.metadata.annotations?.[claimAnnotation] === claim)
+            return { kind: 'created', request: ref, known: existing, generation: place.generation };
           if (existing.fingerprint !== signal.fingerprint) place = { ...place, digits: 12 };
           else {
             const standing = standingOf([existing], this.clock.now(), this.cooldownMs);

@@ -74,6 +74,9 @@ export class JournalPage {
       case 'duplicate':
         this.metrics.signalsDeduplicated.inc({ source });
         break;
+      case 'storm_aggregated':
+        this.metrics.stormMembers.inc({ type: outcome.storm.type });
+        break;
       case 'resolved':
         break;
       case 'heartbeat':

@@ -1,5 +1,6 @@
 import type { Classification } from '../kubernetes/remediation-request.factory';
 import type { Occurrences, RequestRef } from '../state/signal-state';
+import type { StormType } from '../state/storm-windows';
 
 /** Why a firing signal is a duplicate. */
 export type DuplicateReason =
@@ -34,8 +35,23 @@ export type FailureReason =
   | 'deadline_exceeded'
   | 'internal_error';
 
+/** What a sender is told of a storm. */
+export interface StormMetadata {
+  readonly type: StormType;
+  /** What its signals have in common. */
+  readonly pattern: string;
+  readonly alertCount: number;
+  /** Some of them. */
+  readonly affectedResources: readonly string[];
+  readonly totalAffectedResources: number;
+  /** It takes new signals until there was none for so long, e.g. `1m`. */
+  readonly aggregationWindow: string;
+}
+
 export interface Created extends Classification, Occurrences {
   readonly status: 'created';
+  /** Of the signal for which the request of a storm was created. */
+  readonly storm?: StormMetadata;
   readonly fingerprint: string;
   readonly request: RequestRef;
   readonly reason: 'new' | 'next_generation';
@@ -46,6 +62,16 @@ export interface Duplicate extends Occurrences {
   readonly fingerprint: string;
   readonly request: RequestRef;
   readonly reason: DuplicateReason;
+}
+
+/** A new signal that a storm carries. */
+export interface StormAggregated {
+  readonly status: 'storm_aggregated';
+  readonly fingerprint: string;
+  /** That of the storm. */
+  readonly request: RequestRef;
+  readonly storm: StormMetadata;
+  readonly reason: 'storm_member';
 }
 
 export interface Resolved {
@@ -81,4 +107,4 @@ export interface Failed {
 }
 
 /** What became of one signal. Exactly one of these, whatever happened. */
-export type SignalOutcome = Created | Duplicate | Resolved | Heartbeat | Rejected | Failed;
+export type SignalOutcome = Created | Duplicate | StormAggregated | Resolved | Heartbeat | Rejected | Failed;

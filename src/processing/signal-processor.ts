@@ -7,10 +7,13 @@ import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
-import type { Occurrences } from '../state/signal-state';
+import { keyOf, type Occurrences } from '../state/signal-state';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import { toUnprocessed } from './failure';
+import type { Standing } from './deduplication/standing';
+import type { Storms, StormySignals } from './storm/storms';
+import type { Classification } from '../kubernetes/remediation-request.factory';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import type { RequestStatus } from './request-status/request-status';
@@ -33,6 +36,8 @@ interface Incident {
   readonly signal: Signal;
   /** Those of other alerts of the sender as well, e.g. of a second container of the pod, and what resolved. */
   readonly all: Signal[];
+  /** It was received, and answered, before: it is no new signal. */
+  readonly reopened?: boolean;
 }
 
 /** What batches of one webhook share. */
@@ -41,6 +46,9 @@ interface Webhook {
   /** The alerts that fired so far, by incident and the sender's own identity. */
   readonly fired: Set<string>;
 }
+
+/** A fresh signal that nothing carries. */
+type Uncarried = Extract<Standing, { kind: 'open' }> & { readonly fresh: FreshSignal };
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
 interface Processed {
@@ -56,6 +64,7 @@ export class SignalProcessor {
     private readonly environment: EnvironmentClassifier,
     private readonly priority: PriorityEvaluator,
     private readonly requests: RequestOpener,
+    private readonly storms: Storms,
     private readonly status: RequestStatus,
     private readonly journal: SignalJournal,
     private readonly metrics: GatewayMetrics,
@@ -96,7 +105,7 @@ export class SignalProcessor {
       senderFingerprint,
       startsAt,
     }));
-    const incident = { signal, all: alerts.length > 0 ? alerts : [signal] };
+    const incident = { signal, all: alerts.length > 0 ? alerts : [signal], reopened: true };
     await this.processFiring([incident], outcomes, deadline);
     const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));
     const page = this.journal.open();
@@ -211,11 +220,7 @@ export class SignalProcessor {
     deadline: AbortSignal,
   ): Promise<void> {
     if (fresh.length === 0) return;
-    const processed = await pMap(
-      fresh,
-      (claim) => this.open(claim, incidentOf.get(claim.signal)?.all ?? [claim.signal], deadline),
-      { concurrency: concurrentCalls },
-    );
+    const processed = await this.openAll(fresh, incidentOf, deadline);
     const endConfirm = this.metrics.stage('confirm');
     const occurrences = await this.deduplication.settle(processed.map(({ settlement }) => settlement));
     endConfirm();
@@ -250,33 +255,119 @@ export class SignalProcessor {
     });
   }
 
-  /** Classifies a fresh signal and opens its request. Never rejects: an error is an outcome too. */
-  private async open(fresh: FreshSignal, all: readonly Signal[], deadline: AbortSignal): Promise<Processed> {
+  /**
+   * Finds or opens the requests of fresh signals: one for each, and one for all that are a storm together. Each has exactly one
+   * place in the answer, in no order. Never rejects: an error is an outcome too.
+   */
+  private async openAll(
+    fresh: readonly FreshSignal[],
+    incidentOf: ReadonlyMap<Signal, Incident>,
+    deadline: AbortSignal,
+  ): Promise<Processed[]> {
+    const processed: Processed[] = [];
+    const uncarried = new Map<Signal, Uncarried>();
+    await pMap(
+      fresh,
+      async (claim) => {
+        try {
+          const standing = await this.deduplication.standing(claim.signal, deadline);
+          if (standing.kind === 'carried') processed.push(carried(claim, standing.request, standing.reason));
+          else uncarried.set(claim.signal, { ...standing, fresh: claim });
+        } catch (error) {
+          processed.push(unprocessed(claim, error));
+        }
+      },
+      { concurrency: concurrentCalls },
+    );
+    // In the order of the webhook: the first that is too many makes the storm.
+    const newOnes = fresh.flatMap((claim) => uncarried.get(claim.signal) ?? []);
+    const open = (one: Uncarried) => this.open(one, incidentOf.get(one.fresh.signal)?.all ?? [], deadline);
+    const openEach = (ones: readonly Uncarried[]) => pMap(ones, open, { concurrency: concurrentCalls });
+    try {
+      const endStorm = this.metrics.stage('storm');
+      const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
+      const stormy = await this.storms.place(countable, deadline);
+      endStorm();
+      const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
+      const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));
+      const opened = await Promise.all([
+        openEach(ordinary),
+        ...stormy.map(async (storm) => {
+          const ones = storm.signals.flatMap((signal) => uncarried.get(signal) ?? []);
+          return (await this.join(storm, ones, deadline)) ?? openEach(ones);
+        }),
+      ]);
+      return [...processed, ...opened.flat()];
+    } catch (error) {
+      return [...processed, ...newOnes.map((one) => unprocessed(one.fresh, error))];
+    }
+  }
+
+  /** Has a storm carry its signals. `undefined` when it cannot, because its request is over. Never rejects. */
+  private async join(
+    stormy: StormySignals,
+    ones: readonly Uncarried[],
+    deadline: AbortSignal,
+  ): Promise<Processed[] | undefined> {
+    try {
+      const claim = ones[0]?.fresh.token ?? '';
+      const joined = await this.storms.join(stormy, claim, (signal) => this.classify(signal, deadline), deadline);
+      if (joined === 'over') return undefined;
+      const { created } = joined;
+      const request = refOf(joined.request);
+      const storm = this.storms.metadataOf(joined.request, stormy.group);
+      return ones.map(({ fresh }, i) => {
+        const { fingerprint } = fresh.signal;
+        const outcome: SignalOutcome =
+          i === 0 && created !== undefined
+            ? {
+                ...seenOnce(fresh.signal),
+                ...created.classification,
+                status: 'created',
+                request,
+                reason: created.generation === 1 ? 'new' : 'next_generation',
+                storm,
+              }
+            : { status: 'storm_aggregated', fingerprint, request, storm, reason: 'storm_member' };
+        return { outcome, settlement: { fresh, request, storm: true } };
+      });
+    } catch (error) {
+      return ones.map(({ fresh }) => unprocessed(fresh, error));
+    }
+  }
+
+  private async classify(signal: Signal, deadline: AbortSignal): Promise<Classification> {
+    await this.environment.ready(deadline);
+    const environment = this.environment.classify(signal);
+    return { ...environment, ...this.priority.evaluate(signal, environment.environment) };
+  }
+
+  /** Classifies a new signal and opens its request. Never rejects. */
+  private async open(
+    { fresh, over, generation }: Uncarried,
+    all: readonly Signal[],
+    deadline: AbortSignal,
+  ): Promise<Processed> {
     const { signal, token: claim } = fresh;
     try {
-      const standing = await this.deduplication.standing(signal, deadline);
-      if (standing.kind === 'carried') return carried(fresh, standing.request, standing.reason);
-
       const endClassify = this.metrics.stage('classify');
-      await this.environment.ready(deadline);
-      const environment = this.environment.classify(signal);
-      const classification = { ...environment, ...this.priority.evaluate(signal, environment.environment) };
+      const classification = await this.classify(signal, deadline);
       endClassify();
 
       const endCreate = this.metrics.stage('create');
-      const firingAlerts = firingAlertsAfter(standing.over, all.map(sightingOf));
+      const firingAlerts = firingAlertsAfter(over, (all.length > 0 ? all : [signal]).map(sightingOf));
       const incident = { signal, firingAlerts, claim };
-      const opened = await this.requests.open(incident, classification, standing.generation, deadline);
+      const opened = await this.requests.open(incident, classification, generation, deadline);
       endCreate();
       if (opened.kind === 'carried') return carried(fresh, opened.request, 'already_exists');
-      const { request, generation } = opened;
-      const reason = generation === 1 ? 'new' : 'next_generation';
+      const { request } = opened;
+      const reason = opened.generation === 1 ? 'new' : 'next_generation';
       return {
         outcome: { ...seenOnce(signal), ...classification, status: 'created', request, reason },
         settlement: { fresh, request },
       };
     } catch (error) {
-      return { outcome: toUnprocessed(signal, error), settlement: { fresh } };
+      return unprocessed(fresh, error);
     }
   }
 
@@ -287,8 +378,25 @@ export class SignalProcessor {
     known: ReadonlyMap<Signal, KnownRequest | undefined>,
     deadline: AbortSignal,
   ): Promise<void> {
-    await pMap(
-      incidents,
+    const storms = new Map<string, { request: KnownRequest; members: Incident[] }>();
+    const single = incidents.filter((incident) => {
+      const request = known.get(incident.signal);
+      if (request?.storm === undefined || outcomes.get(incident.signal)?.status !== 'duplicate') return true;
+      const same = storms.get(keyOf(request));
+      if (same === undefined) storms.set(keyOf(request), { request, members: [incident] });
+      else same.members.push(incident);
+      return false;
+    });
+    const notedStorms = [...storms.values()].map(async ({ request, members }) => {
+      try {
+        const said = members.map(({ signal }) => ({ signal, firing: true }));
+        await this.storms.note(request, said, deadline);
+      } catch (error) {
+        for (const { signal } of members) this.failIfRetryable(signal, error, outcomes);
+      }
+    });
+    const noted = pMap(
+      single,
       async ({ signal, all }) => {
         const outcome = outcomes.get(signal);
         if (outcome?.status !== 'duplicate') return;
@@ -301,13 +409,18 @@ export class SignalProcessor {
           if (before !== undefined && after === undefined)
             throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
         } catch (error) {
-          // What refuses a patch for good is about the object or a policy: the signal is carried all the same.
-          const unprocessed = toUnprocessed(signal, error);
-          if (unprocessed.status === 'failed') outcomes.set(signal, unprocessed);
+          this.failIfRetryable(signal, error, outcomes);
         }
       },
       { concurrency: concurrentCalls },
     );
+    await Promise.all([noted, ...notedStorms]);
+  }
+
+  /** What refuses a patch for good is about the object or a policy: the signal is carried all the same. */
+  private failIfRetryable(signal: Signal, error: unknown, outcomes: Outcomes): void {
+    const outcome = toUnprocessed(signal, error);
+    if (outcome.status === 'failed') outcomes.set(signal, outcome);
   }
 
   private async processResolved(
@@ -321,16 +434,53 @@ export class SignalProcessor {
     if (firsts.length === 0) return;
     try {
       const latest = await this.deduplication.latestOf(firsts, deadline);
-      await pMap(
-        groups,
-        async (signals, i) => {
-          const outcome = await this.resolve(signals, firing, latest[i], outcomes, deadline);
-          for (const signal of signals) outcomes.set(signal, outcome(signal));
-        },
-        { concurrency: concurrentCalls },
-      );
+      const storms = new Map<string, { request: KnownRequest; members: Signal[] }>();
+      const single = groups.flatMap((signals, i) => {
+        const request = latest[i];
+        const [first] = signals;
+        if (first === undefined || request?.storm === undefined || firing.has(first.fingerprint))
+          return [{ signals, request }];
+        const same = storms.get(keyOf(request));
+        if (same === undefined) storms.set(keyOf(request), { request, members: [...signals] });
+        else same.members.push(...signals);
+        return [];
+      });
+      await Promise.all([
+        pMap(
+          single,
+          async ({ signals, request }) => {
+            const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
+            for (const signal of signals) outcomes.set(signal, outcome(signal));
+          },
+          { concurrency: concurrentCalls },
+        ),
+        ...[...storms.values()].map(({ request, members }) =>
+          this.resolveMembers(request, members, outcomes, deadline),
+        ),
+      ]);
     } catch (error) {
       for (const signal of groups.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
+    }
+  }
+
+  /** What becomes of resolved signals that are part of one storm. Never rejects. */
+  private async resolveMembers(
+    storm: KnownRequest,
+    members: readonly Signal[],
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.storms.note(
+        storm,
+        members.map((signal) => ({ signal, firing: false })),
+        deadline,
+      );
+      const request = refOf(storm);
+      for (const signal of members)
+        outcomes.set(signal, { status: 'resolved', fingerprint: signal.fingerprint, request, reason: 'resolved' });
+    } catch (error) {
+      for (const signal of members) outcomes.set(signal, toUnprocessed(signal, error));
     }
   }
 
@@ -367,12 +517,16 @@ export class SignalProcessor {
   }
 }
 
+function unprocessed(fresh: FreshSignal, error: unknown): Processed {
+  return { outcome: toUnprocessed(fresh.signal, error), settlement: { fresh } };
+}
+
 /** A signal that turned out to have a request already. */
 function carried(fresh: FreshSignal, known: KnownRequest, reason: DuplicateReason): Processed {
   const request = refOf(known);
   return {
     outcome: { ...seenOnce(fresh.signal), status: 'duplicate', request, reason },
-    settlement: { fresh, request, known },
+    settlement: { fresh, request, known, storm: known.storm !== undefined },
   };
 }
 

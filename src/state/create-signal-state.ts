@@ -5,10 +5,14 @@ import { RedisConnection, type RedisListener } from './redis/redis-connection';
 import type { RedisLinkOptions } from './redis/redis-link';
 import { RedisTokenBank } from './redis/redis-token-bank';
 import { RedisSignalState } from './redis/redis-signal-state';
+import { DegradingStormMembers } from './degrading-storm-members';
 import { DegradingStormWindows } from './degrading-storm-windows';
+import { EmbeddedStormMembers } from './embedded/embedded-storm-members';
 import { EmbeddedStormWindows } from './embedded/embedded-storm-windows';
+import { RedisStormMembers } from './redis/redis-storm-members';
 import { RedisStormWindows } from './redis/redis-storm-windows';
 import type { SignalState } from './signal-state';
+import type { StormMembers } from './storm-members';
 import type { StormWindows } from './storm-windows';
 import type { TokenBank } from './token-bank';
 
@@ -30,6 +34,7 @@ export interface SignalStateOptions {
 export interface OpenSignalState {
   readonly state: SignalState;
   readonly storms: StormWindows;
+  readonly members: StormMembers;
   /** Absent when there is no Redis. */
   readonly connection?: RedisConnection;
   /** What replicas share of their limits; absent when there is no Redis. */
@@ -51,13 +56,14 @@ export function createSignalState(options: SignalStateOptions): OpenSignalState 
   const { redis, clock, ttlMs, leaseMs = defaultLeaseMs, cleanupIntervalMs } = options;
   const local = new EmbeddedSignalState({ clock, ttlMs, leaseMs, cleanupIntervalMs });
   const localStorms = new EmbeddedStormWindows(clock);
+  const localMembers = new EmbeddedStormMembers(clock);
   const sizes = { size: () => local.size, groups: () => localStorms.size };
   if (redis === undefined || !hasPlace(redis)) {
     const close = () => {
       local.close();
       return Promise.resolve();
     };
-    return { state: local, storms: localStorms, ...sizes, close };
+    return { state: local, storms: localStorms, members: localMembers, ...sizes, close };
   }
 
   const connection = new RedisConnection({
@@ -68,10 +74,12 @@ export function createSignalState(options: SignalStateOptions): OpenSignalState 
   connection.open();
   const shared = new RedisSignalState({ connection, keyPrefix: redis.keyPrefix, ttlMs, leaseMs });
   const sharedStorms = new RedisStormWindows(connection, redis.keyPrefix);
+  const sharedMembers = new RedisStormMembers(connection, redis.keyPrefix);
   const degrades = redis.onFailure === 'degrade';
   return {
     state: degrades ? new DegradingSignalState(shared, local) : shared,
     storms: degrades ? new DegradingStormWindows(sharedStorms, localStorms) : sharedStorms,
+    members: degrades ? new DegradingStormMembers(sharedMembers, localMembers) : sharedMembers,
     connection,
     bank: new RedisTokenBank(connection, redis.keyPrefix),
     ...sizes,

@@ -49,6 +49,8 @@ export interface Confirmation {
   readonly request: RequestRef;
   /** What is already known of an object that was found rather than created; this sighting is added to it. */
   readonly known?: Pick<Occurrences, 'count' | 'firstSeen'>;
+  /** How long the entry lives after each sighting, when longer than others. Milliseconds. */
+  readonly lifeMs?: number;
 }
 
 export interface Release {

@@ -23,6 +23,7 @@ describe('replicas', () => {
         env: {},
         defaults: {
           redis: { addr: '' },
+          storm_detection: { enabled: false },
           ...settings,
           server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
           metrics: { enabled: false },

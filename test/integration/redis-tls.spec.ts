@@ -30,7 +30,20 @@ describe('the shared memory over TLS', () => {
       },
     });
     // As docs/security.md says.
-    const ofScripts = ['eval', 'evalsha', 'time', 'hmget', 'hset', 'hgetall', 'hdel', 'del', 'pexpire', 'pttl'];
+    const ofScripts = [
+      'eval',
+      'evalsha',
+      'time',
+      'hget',
+      'hmget',
+      'hset',
+      'hsetnx',
+      'hgetall',
+      'hdel',
+      'del',
+      'pexpire',
+      'pttl',
+    ];
     const commands = [...ofScripts, 'zadd', 'zcard', 'zrange', 'zremrangebyscore', 'info'];
     const rights = commands.map((command) => `+${command}`);
     await redis.command('ACL', 'SETUSER', 'gateway', 'on', '>secret', '~gateway:v1:*', ...rights);
@@ -51,7 +64,7 @@ describe('the shared memory over TLS', () => {
   };
 
   it('works, for a user with a certificate and a password', async () => {
-    const { connection, state, storms, bank } = connect();
+    const { connection, state, storms, members, bank } = connect();
     await connection.whenUp();
     const fingerprint = aFingerprint();
     const [claimed] = await state.claim([{ fingerprint }]);
@@ -67,6 +80,8 @@ describe('the shared memory over TLS', () => {
     await storms.place([{ key: 'group', candidates }], all);
     await storms.place([{ key: 'group', candidates: [{ ...candidates[0]!, fingerprint: aFingerprint() }] }], all);
     await storms.close('group');
+    const nobody = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, listed: [] };
+    await members.record('storm', nobody, [{ fingerprint, resource: 'Pod/a', firing: true }]);
     expect(connection.status).toEqual({ up: true });
   });
 

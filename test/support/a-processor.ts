@@ -10,9 +10,16 @@ import { RequestOpener } from '../../src/processing/request-opener';
 import { RequestStatus } from '../../src/processing/request-status/request-status';
 import { SignalJournal } from '../../src/processing/signal-journal';
 import { SignalProcessor } from '../../src/processing/signal-processor';
+import { StormCommits } from '../../src/processing/storm/storm-commits';
+import type { StormGrouping } from '../../src/processing/storm/storm-group';
+import { patternWindowMs, rateWindowMs, Storms } from '../../src/processing/storm/storms';
 import type { InvalidSignal, Signal } from '../../src/signal/signal';
 import { EmbeddedSignalState } from '../../src/state/embedded/embedded-signal-state';
+import { EmbeddedStormMembers } from '../../src/state/embedded/embedded-storm-members';
+import { EmbeddedStormWindows } from '../../src/state/embedded/embedded-storm-windows';
 import type { SignalState } from '../../src/state/signal-state';
+import type { StormMembers } from '../../src/state/storm-members';
+import type { StormRules, StormWindows } from '../../src/state/storm-windows';
 import { FakeAccessReviewClient } from './fake-access-reviews';
 import { FakeRemediationRequestClient, FakeRemediationRequestIndex } from './fake-remediation-requests';
 import { RecordingLog } from './recording-log';
@@ -30,11 +37,38 @@ export function aState(clock: Clock): EmbeddedSignalState {
   return new EmbeddedSignalState({ clock, ttlMs: 300_000, leaseMs: 10_000, cleanupIntervalMs: 60_000 });
 }
 
+/** What replicas share of storms, and by which rules. */
+export interface StormMemory {
+  readonly windows: StormWindows;
+  readonly members: StormMembers;
+  readonly grouping: StormGrouping;
+  readonly rules: StormRules;
+}
+
+/** As configured by default, and switched off: most specs are about single signals. */
+export const noStorms: StormGrouping = {
+  enabled: false,
+  groupBy: ['namespace', 'alertname'],
+  excludeNamespaces: [],
+  excludeAlerts: [],
+  cluster: '',
+};
+export const defaultStormRules: StormRules = {
+  rateThreshold: 10,
+  rateWindowMs,
+  patternThreshold: 5,
+  patternWindowMs,
+  similarityThreshold: 0.8,
+  aggregationWindowMs: 60_000,
+  maxWindowMs: 900_000,
+};
+
 /** One replica. Replicas of one cluster share `requests`, and `state` while their Redis is up. */
 export function aProcessor(
   clock: Clock,
   requests = new FakeRemediationRequestClient(clock),
   state: SignalState = aState(clock),
+  storm: Partial<StormMemory> = {},
 ) {
   const log = new RecordingLog();
   const metrics = new GatewayMetrics();
@@ -65,12 +99,28 @@ export function aProcessor(
     log,
   );
   const status = new RequestStatus(requests, index, clock, log);
+  const { grouping = noStorms, rules: stormRules = defaultStormRules } = storm;
+  const { windows = new EmbeddedStormWindows(clock), members = new EmbeddedStormMembers(clock) } = storm;
+  const commits = new StormCommits(members, requests, index, clock, () => 20);
+  const storms = new Storms(
+    windows,
+    commits,
+    index,
+    opener,
+    clock,
+    cooldownMs,
+    grouping,
+    () => stormRules,
+    metrics,
+    log,
+  );
   const processor = new SignalProcessor(
     authorizer,
     deduplication,
     environment,
     priority,
     opener,
+    storms,
     status,
     journal,
     metrics,
@@ -87,6 +137,7 @@ export function aProcessor(
     index,
     deduplication,
     opener,
+    storms,
     status,
     recurrences,
     namespaces,

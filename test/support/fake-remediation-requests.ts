@@ -177,7 +177,13 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
 
   override find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
     if (this.mode === 'cold') return super.find(fingerprint, signal);
-    return Promise.resolve(this.look().filter((known) => known.fingerprint === fingerprint));
+    return Promise.resolve(
+      this.look().filter(
+        (known) =>
+          known.fingerprint === fingerprint ||
+          known.storm?.affectedResources.some((resource) => resource.fingerprint === fingerprint),
+      ),
+    );
   }
 
   override get(ref: RequestRef): KnownRequest | undefined {

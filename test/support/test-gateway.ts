@@ -43,6 +43,8 @@ export async function startTestGateway(settings: Record<string, object> = {}): P
   const config = loadConfig({
     env: {},
     defaults: {
+      // Most specs are about single signals, however many they send.
+      storm_detection: { enabled: false },
       ...settings,
       server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s', ...settings.server },
       metrics: { listen_addr: '127.0.0.1:0', ...settings.metrics },

@@ -6,6 +6,7 @@ import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-reques
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
+import { membersLifeMs } from '../../state/storm-members';
 import type { Claim, Occurrences, RequestRef, SignalState } from '../../state/signal-state';
 import type { Duplicate } from '../signal-outcome';
 import { standingOf, type Standing } from './standing';
@@ -22,6 +23,8 @@ export interface Settlement {
   readonly request?: RequestRef;
   /** Of a request that was found rather than created: what is known of its past. */
   readonly known?: KnownRequest;
+  /** The request is that of a storm, which the signal is part of for as long as that counts. */
+  readonly storm?: boolean;
 }
 
 /** A firing signal that a request carries. */
@@ -99,7 +102,7 @@ export class Deduplication {
 
   /** Commits what has a request and gives the others back. One round trip; a failure is harmless, for the object exists. */
   async settle(settlements: readonly Settlement[]): Promise<(Occurrences | undefined)[]> {
-    const confirmations = settlements.flatMap(({ fresh, request, known }) =>
+    const confirmations = settlements.flatMap(({ fresh, request, known, storm }) =>
       request === undefined
         ? []
         : [
@@ -108,6 +111,7 @@ export class Deduplication {
               token: fresh.token,
               request,
               ...(known ? { known: seenOf(known) } : {}),
+              ...(storm ? { lifeMs: membersLifeMs } : {}),
             },
           ],
     );
@@ -143,8 +147,15 @@ export class Deduplication {
   }
 
   /** How a fresh signal's incident stands in the cluster: the memory may have forgotten what the cluster knows. */
-  async standing(signal: Signal, deadline: AbortSignal): Promise<Standing> {
-    return standingOf(await this.index.find(signal.fingerprint, deadline), this.clock.now(), this.cooldownMs);
+  async standing({ fingerprint }: Signal, deadline: AbortSignal): Promise<Standing> {
+    const found = await this.index.find(fingerprint, deadline);
+    const own = found.filter((request) => request.fingerprint === fingerprint);
+    const standing = standingOf(own, this.clock.now(), this.cooldownMs);
+    if (standing.kind === 'carried' || own.length === found.length) return standing;
+    // A storm of which it is part, and by which it is named.
+    const storms = found.filter((request) => request.fingerprint !== fingerprint);
+    const storm = standingOf(storms, this.clock.now(), this.cooldownMs);
+    return storm.kind === 'carried' ? storm : standing;
   }
 
   /**
@@ -159,13 +170,13 @@ export class Deduplication {
     // What another replica has just created is in the memory before it is in our watch.
     const entries = await this.state.find(unknown.map(({ fingerprint }) => fingerprint));
     const looked = await Promise.all(
-      entries.map(async (entry) => (entry === undefined ? undefined : this.look(entry, deadline))),
+      entries.map(async (entry) => entry && (this.index.get(entry.request) ?? this.look(entry, deadline))),
     );
     const remembered = new Map(unknown.map((signal, i) => [signal, looked[i]]));
     return signals.map((signal, i) => {
       const known = latest[i] ?? remembered.get(signal);
       if (known === 'unknown') throw new KubernetesApiError('unavailable', 'a request cannot be read now');
-      return known === 'deleted' || known?.fingerprint !== signal.fingerprint ? undefined : known;
+      return known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
     });
   }
 
@@ -202,7 +213,7 @@ export class Deduplication {
     // A name can pass to another incident that shares its digits, once its request was deleted.
     const over =
       known === 'deleted' ||
-      known.fingerprint !== claim.fingerprint ||
+      !isAbout(known, claim.fingerprint) ||
       standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
     return over ? { over: claim.request } : { known };
   }
@@ -224,6 +235,11 @@ export class Deduplication {
       throw error;
     }
   }
+}
+
+/** A name can pass to another incident. That of a storm carries others' signals, and names only some of them. */
+function isAbout(known: KnownRequest, fingerprint: string): boolean {
+  return known.fingerprint === fingerprint || known.storm !== undefined;
 }
 
 export function refOf({ namespace, name }: KnownRequest): RequestRef {

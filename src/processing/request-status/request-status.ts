@@ -244,6 +244,8 @@ export class RequestStatus {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
         known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
+        // How a storm stands is written by its group commits.
+        if (known.storm !== undefined) return known;
         const { patch, postponed } = patchFor(known, change, countsAreDue);
         if (postponed !== undefined) entry.seen = later(postponed, entry.seen);
         if (patch === undefined) return known;

@@ -27,6 +27,7 @@ export interface EmbeddedSignalStateOptions {
 interface Holding {
   readonly token: string;
   readonly entry?: Entry;
+  readonly lifeMs?: number | undefined;
 }
 
 const defaultMaxFingerprints = 100_000;
@@ -95,23 +96,28 @@ export class EmbeddedSignalState implements SignalState {
     }
     if (held?.entry !== undefined && !(over && isSameRequest(held.entry.request, over))) {
       const entry = { ...held.entry, count: held.entry.count + 1, lastSeen: this.options.clock.now() };
-      this.holdings.set(fingerprint, { token: held.token, entry });
+      this.hold(fingerprint, { ...held, entry });
       return { outcome: 'duplicate', fingerprint, ...entry };
     }
     const token = `${this.tokens}${++this.claims}`;
-    this.holdings.set(fingerprint, { token }, { ttl: this.options.leaseMs });
+    this.hold(fingerprint, { token, lifeMs: this.options.leaseMs });
     return { outcome: 'new', fingerprint, token };
   }
 
-  private confirmOne({ fingerprint, token, request, known }: Confirmation): Occurrences | undefined {
+  private confirmOne({ fingerprint, token, request, known, lifeMs }: Confirmation): Occurrences | undefined {
     const held = this.holdings.get(fingerprint);
     if (held !== undefined && held.token !== token) return undefined;
     if (held?.entry !== undefined) return occurrencesOf(held.entry);
 
     const now = this.options.clock.now();
     const occurrences = { count: (known?.count ?? 0) + 1, firstSeen: known?.firstSeen ?? now, lastSeen: now };
-    this.holdings.set(fingerprint, { token, entry: { request, ...occurrences } });
+    this.hold(fingerprint, { token, entry: { request, ...occurrences }, lifeMs });
     return occurrences;
+  }
+
+  private hold(fingerprint: string, holding: Holding): void {
+    const { lifeMs } = holding;
+    this.holdings.set(fingerprint, holding, lifeMs === undefined ? {} : { ttl: lifeMs });
   }
 }
 

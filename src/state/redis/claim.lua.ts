@@ -4,7 +4,7 @@ import { redisScript } from './redis-script';
  * Claims fingerprints, or counts a sighting of those that have an entry.
  *
  * A key is a hash. A bare claim is `token` alone and lives as long as its lease, so whoever finds it finds it held. An
- * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, and the token that confirmed it. To claim again with the
+ * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, the token that confirmed it, and a `ttl` that is not the usual. To claim again with the
  * same token changes nothing, so that a claim may be sent twice.
  *
  * KEYS: one per fingerprint. ARGV: token, ttl, lease (ms), then per key the request that is over, or ''.
@@ -23,12 +23,12 @@ end
 
 for i, key in ipairs(KEYS) do
   local over = ARGV[i + 3]
-  local holder, request, count, firstSeen = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen'))
+  local holder, request, count, firstSeen, life = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen', 'ttl'))
   if holder and holder ~= token and not request then
     answer(false, false, false, false, math.max(redis.call('PTTL', key), 1))
   elseif request and request ~= over then
     redis.call('HSET', key, 'count', count + 1, 'lastSeen', now)
-    redis.call('PEXPIRE', key, ttl)
+    redis.call('PEXPIRE', key, life or ttl)
     answer(request, count + 1, firstSeen, now, 0)
   else
     if request then redis.call('DEL', key) end

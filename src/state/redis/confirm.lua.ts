@@ -4,7 +4,8 @@ import { redisScript } from './redis-script';
  * Turns claims into entries. One that was confirmed with the same token already stays as it is, so that a confirmation
  * can be repeated.
  *
- * KEYS: one per fingerprint. ARGV: ttl (ms), then four per key: token, request, known count or 0, known firstSeen or ''.
+ * KEYS: one per fingerprint. ARGV: ttl (ms), then five per key: token, request, known count or 0, known firstSeen or '', and a
+ * ttl of its own or ''.
  * Answers three values per key: count, firstSeen, lastSeen; false where somebody else holds the key.
  */
 export const confirmScript = redisScript(`
@@ -19,7 +20,7 @@ local function answer(count, firstSeen, lastSeen)
 end
 
 for i, key in ipairs(KEYS) do
-  local token, request, knownCount, knownFirstSeen = unpack(ARGV, 4 * i - 2, 4 * i + 1)
+  local token, request, knownCount, knownFirstSeen, life = unpack(ARGV, 5 * i - 3, 5 * i + 1)
   local holder, count, firstSeen, lastSeen = unpack(redis.call('HMGET', key, 'token', 'count', 'firstSeen', 'lastSeen'))
   if holder and holder ~= token then
     answer(false, false, false)
@@ -29,7 +30,8 @@ for i, key in ipairs(KEYS) do
     count = knownCount + 1
     firstSeen = knownFirstSeen ~= '' and knownFirstSeen or now
     redis.call('HSET', key, 'token', token, 'request', request, 'count', count, 'firstSeen', firstSeen, 'lastSeen', now)
-    redis.call('PEXPIRE', key, ttl)
+    if life ~= '' then redis.call('HSET', key, 'ttl', life) end
+    redis.call('PEXPIRE', key, life ~= '' and life or ttl)
     answer(count, firstSeen, now)
   end
 end

@@ -64,11 +64,12 @@ export class RedisSignalState implements SignalState {
     const reply = await connection.run(confirmScript, {
       keys: this.keysOf(confirmations),
       common: [ttlMs],
-      each: confirmations.map(({ token, request, known }) => [
+      each: confirmations.map(({ token, request, known, lifeMs }) => [
         token,
         keyOf(request),
         known?.count ?? 0,
         known?.firstSeen ?? '',
+        lifeMs ?? '',
       ]),
     });
     return confirmations.map((_, i) => (reply[i * 3] === null ? undefined : occurrencesAt(reply, i * 3)));

@@ -1,0 +1,183 @@
+import type { Clock } from '../../clock';
+import { beforeDeadline, deadlineIn } from '../../deadline';
+import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
+import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import { keyOf, type RequestRef } from '../../state/signal-state';
+import type { StormMembers } from '../../state/storm-members';
+import type { StormWindow } from '../../state/storm-windows';
+import { recordedIn, stormStatusAfter, type MemberChange, type StormChange } from './storm-status';
+
+/** The request of a storm is over, or gone: nobody can join it any more. */
+export class StormOverError extends Error {
+  override readonly name = 'StormOverError';
+}
+
+interface Waiter {
+  readonly change: StormChange;
+  readonly written: PromiseWithResolvers<KnownRequest>;
+}
+
+interface Pending {
+  readonly ref: RequestRef;
+  waiters: Waiter[];
+  running: boolean;
+  /** When it was written last, by the monotonic clock. */
+  writtenAt: number;
+  timer?: NodeJS.Timeout;
+}
+
+const writeTimeoutMs = 4_500;
+/** Other replicas write the same status at the same time: so often it is read again. */
+const maxAttempts = 12;
+/** Members that wait for a write; each has a sender that waits for its answer. */
+const maxWaiting = 100_000;
+
+/**
+ * Group commit: what many signals say of one storm is one write, at most one in `flushIntervalMs`, and everyone is answered when
+ * the API server has acknowledged it.
+ *
+ * Who is a member is recorded first, in the memory that replicas share, and the counts are written as it then tells them:
+ * so a signal counts once, though the process may die between the two and another take it again.
+ */
+export class StormCommits {
+  private readonly pending = new Map<string, Pending>();
+  private waiting = 0;
+
+  constructor(
+    private readonly members: StormMembers,
+    private readonly client: RemediationRequestClient,
+    private readonly index: RemediationRequestIndex,
+    private readonly clock: Clock,
+    private readonly flushIntervalMs: () => number,
+  ) {}
+
+  /** Signals that wait for a write. */
+  get waitingCount(): number {
+    return this.waiting;
+  }
+
+  /**
+   * Writes how signals of a storm stand. Answers its request as it then stands.
+   * @throws StormOverError when some of them join, and nobody can any more
+   * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError
+   */
+  async commit(ref: RequestRef, change: StormChange, deadline: AbortSignal): Promise<KnownRequest> {
+    const size = change.members.length;
+    if (this.waiting + size > maxWaiting)
+      throw new KubernetesApiError('overloaded', 'too many members of storms wait for the API server');
+    const entry = this.entryOf(ref);
+    const waiter = { change, written: Promise.withResolvers<KnownRequest>() };
+    entry.waiters.push(waiter);
+    this.waiting += size;
+    this.schedule(entry);
+    try {
+      return await beforeDeadline(waiter.written.promise, deadline);
+    } finally {
+      this.waiting -= size;
+    }
+  }
+
+  private entryOf(ref: RequestRef): Pending {
+    const key = keyOf(ref);
+    let entry = this.pending.get(key);
+    if (entry === undefined) {
+      entry = { ref, waiters: [], running: false, writtenAt: Number.NEGATIVE_INFINITY };
+      this.pending.set(key, entry);
+    }
+    return entry;
+  }
+
+  /** The first is written at once; who comes while that is under way, or soon after, shares the next. */
+  private schedule(entry: Pending): void {
+    if (entry.running || entry.timer !== undefined) return;
+    const pauseMs = entry.writtenAt + this.flushIntervalMs() - performance.now();
+    entry.timer = setTimeout(() => void this.write(entry), Math.max(0, pauseMs));
+  }
+
+  /** Never rejects: who waits is told. */
+  private async write(entry: Pending): Promise<void> {
+    delete entry.timer;
+    entry.running = true;
+    const { waiters } = entry;
+    entry.waiters = [];
+    const due = deadlineIn(writeTimeoutMs);
+    try {
+      await this.apply(entry.ref, waiters, due.signal);
+    } catch (error) {
+      for (const { written } of waiters) written.reject(error);
+    } finally {
+      due.clear();
+    }
+    entry.writtenAt = performance.now();
+    entry.running = false;
+    if (entry.waiters.length > 0) this.schedule(entry);
+    else this.forgetLater(entry);
+  }
+
+  /** It is kept until it may be written again: who comes earlier has to wait for that. */
+  private forgetLater(entry: Pending): void {
+    setTimeout(() => {
+      const isIdle = !entry.running && entry.timer === undefined && entry.waiters.length === 0;
+      if (isIdle && this.pending.get(keyOf(entry.ref)) === entry) this.pending.delete(keyOf(entry.ref));
+    }, this.flushIntervalMs()).unref();
+  }
+
+  private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<void> {
+    let waiters = all;
+    let known = this.index.get(ref);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      known ??= await this.read(ref, signal);
+      const storm = known?.storm;
+      if (known === undefined || storm === undefined || known.overSince !== undefined) {
+        // Who is a member already can still resolve.
+        waiters = waiters.filter(({ change, written }) => {
+          const mayStay = storm !== undefined && change.window === undefined;
+          if (!mayStay) written.reject(new StormOverError(`the storm ${keyOf(ref)} is over`));
+          return mayStay;
+        });
+        if (known === undefined || storm === undefined || waiters.length === 0) return;
+      }
+      // After the object was read: who writes between the two makes this write a conflict.
+      const change = together(waiters);
+      const tally = await this.members.record(keyOf(ref), recordedIn(storm), change.members);
+      const status = stormStatusAfter(known, storm, tally, change);
+      try {
+        const written =
+          status === undefined
+            ? known
+            : this.index.observe(await this.client.patchStatus(ref, status, known.resourceVersion, signal));
+        for (const waiter of waiters) waiter.written.resolve(written);
+        return;
+      } catch (error) {
+        if (!isFailure(error, 'conflict') && !isFailure(error, 'not-found')) throw error;
+        known = undefined;
+      }
+    }
+    throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
+  }
+
+  private async read(ref: RequestRef, signal: AbortSignal): Promise<KnownRequest | undefined> {
+    try {
+      return toKnownRequest(await this.client.get(ref, signal), this.clock.now());
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** What is said later of a signal counts. */
+function together(waiters: readonly Waiter[]): StormChange {
+  const members = new Map<string, MemberChange>();
+  let window: StormWindow | undefined;
+  const precededBy: string[] = [];
+  for (const { change } of waiters) {
+    for (const member of change.members) members.set(member.fingerprint, member);
+    if (change.window !== undefined && change.window.lastMemberAt >= (window?.lastMemberAt ?? 0))
+      window = change.window;
+    precededBy.push(...(change.precededBy ?? []));
+  }
+  return { members: [...members.values()], window, precededBy: precededBy.length > 0 ? precededBy : undefined };
+}

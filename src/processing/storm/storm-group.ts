@@ -1,0 +1,98 @@
+import { hash } from 'node:crypto';
+import type { Signal } from '../../signal/signal';
+
+/** Which signals are counted together. */
+export interface StormGrouping {
+  /** Whether there are storms at all. */
+  readonly enabled: boolean;
+  /** `namespace`, `alertname`, `severity`, or names of labels. */
+  readonly groupBy: readonly string[];
+  readonly excludeNamespaces: readonly string[];
+  readonly excludeAlerts: readonly string[];
+  readonly cluster: string;
+}
+
+export interface SignalGroup {
+  /** The identity of its storm: SHA-256, lower-case hex, of the JSON text of `["storm", "v1", cluster, <values>]`. */
+  readonly fingerprint: string;
+  /** Where its storm request is to be; empty when the group has no namespace of its own. */
+  readonly namespace: string;
+  /** For people: what its signals have in common. */
+  readonly pattern: string;
+}
+
+/** Labels that name the object rather than say what is wrong with it, `exported_` ones as well. */
+const naming = new Set([
+  'horizontalpodautoscaler',
+  'poddisruptionbudget',
+  'persistentvolumeclaim',
+  'cronjob',
+  'job_name',
+  'deployment',
+  'statefulset',
+  'daemonset',
+  'replicaset',
+  'pod',
+  'node',
+  'instance',
+  'endpoint',
+  'uid',
+  'pod_ip',
+  'host_ip',
+  'container_id',
+]);
+const maxTokens = 32;
+const maxValueLength = 256;
+
+/** The group of a signal; `undefined` for one that is never part of a storm. */
+export function groupOf(
+  signal: Signal,
+  { enabled, groupBy, excludeNamespaces, excludeAlerts, cluster }: StormGrouping,
+): SignalGroup | undefined {
+  if (!enabled || excludeNamespaces.includes(signal.namespace) || excludeAlerts.includes(signal.name)) return undefined;
+  const values = groupBy.map((name) => valueOf(signal, name));
+  return {
+    fingerprint: hash('sha256', JSON.stringify(['storm', 'v1', cluster, ...values]), 'hex'),
+    namespace: groupBy.includes('namespace') ? signal.namespace : '',
+    pattern: groupBy.map((name, i) => `${name}=${values[i]}`).join(' '),
+  };
+}
+
+/** What tells the object of a signal from others; a signal without one stands for itself. */
+export function resourceOf({ resource, namespace, fingerprint }: Signal): string {
+  return resource.kind === 'Unknown' ? fingerprint : `${resource.kind}/${namespace}/${resource.name}`;
+}
+
+/**
+ * What a signal has in common with others like it: a short digest of each label and its value, without the labels that name
+ * the object, and with digits and hashes in values folded, so that `payment-api-7f9c-x2x1` and its siblings are one.
+ */
+export function tokensOf({ labels }: Signal): string[] {
+  const tokens: string[] = [];
+  for (const [label, value] of labels) {
+    if (tokens.length === maxTokens) break;
+    if (naming.has(label.replace(/^exported_/, ''))) continue;
+    tokens.push(hash('sha256', `${label}=${folded(value.slice(0, maxValueLength))}`, 'hex').slice(0, 12));
+  }
+  return [...new Set(tokens)];
+}
+
+function valueOf(signal: Signal, name: string): string {
+  switch (name) {
+    case 'namespace':
+      return signal.namespace;
+    case 'alertname':
+      return signal.name;
+    case 'severity':
+      return signal.severity;
+    default:
+      return signal.labels.get(name) ?? '';
+  }
+}
+
+/** A word with a digit is a number, a hash or the suffix of a pod; so is one of five letters as Kubernetes makes them. */
+function folded(value: string): string {
+  return value.replace(/[A-Za-z0-9]+/g, (word) =>
+    /\d/.test(word) || /^[bcdfghjklmnpqrstvwxz]{5}$/.test(word) ? '#' : word,
+  );
+}

@@ -1,0 +1,309 @@
+import { aProcessor, aState, defaultStormRules, noStorms } from '../../../test/support/a-processor';
+import { aSignal } from '../../../test/support/a-signal';
+import { FakeClock } from '../../../test/support/fake-clock';
+import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
+import type { Signal } from '../../signal/signal';
+import { EmbeddedStormMembers } from '../../state/embedded/embedded-storm-members';
+import { EmbeddedStormWindows } from '../../state/embedded/embedded-storm-windows';
+import { StateUnavailableError } from '../../state/signal-state';
+import type { StormRules } from '../../state/storm-windows';
+import type { StormGrouping } from './storm-group';
+
+const rateOnly = { ...defaultStormRules, patternThreshold: 100 };
+
+describe('Storms', () => {
+  let clock: FakeClock;
+  let requests: FakeRemediationRequestClient;
+  let state: ReturnType<typeof aState>;
+  let windows: EmbeddedStormWindows;
+  let members: EmbeddedStormMembers;
+  let replica: ReturnType<typeof aProcessor>;
+
+  const aReplica = (rules: StormRules = rateOnly, grouping: Partial<StormGrouping> = {}) =>
+    aProcessor(clock, requests, state, {
+      windows,
+      members,
+      rules,
+      grouping: { ...noStorms, enabled: true, ...grouping },
+    });
+  beforeEach(() => {
+    clock = new FakeClock();
+    requests = new FakeRemediationRequestClient(clock);
+    state = aState(clock);
+    windows = new EmbeddedStormWindows(clock);
+    members = new EmbeddedStormMembers(clock);
+    replica = aReplica();
+  });
+  afterEach(() => state.close());
+
+  const pod = (name: string, more: Partial<Signal> = {}) =>
+    aSignal({ resource: { kind: 'Pod', name }, receivedAt: clock.now(), ...more });
+  const pods = (count: number, prefix = 'pod', more: Partial<Signal> = {}) =>
+    Array.from({ length: count }, (_, i) => pod(`${prefix}-${i}`, more));
+  const statuses = async (signals: readonly Signal[], by = replica) =>
+    (await by.send(signals)).map(({ status }) => status);
+  const times = <T>(count: number, what: T) => Array.from({ length: count }, () => what);
+  const stormRequests = () => requests.objects.filter(({ spec }) => spec.storm?.isStorm);
+  const storm = () => stormRequests().at(-1)!;
+  const over = (request = storm()) =>
+    requests.finish({ namespace: request.metadata.namespace ?? '', name: request.metadata.name ?? '' });
+
+  describe('at the threshold', () => {
+    it('has a request for each; one more makes a storm, whose request is created at once', async () => {
+      expect(await statuses(pods(10))).toEqual(times(10, 'created'));
+      expect(stormRequests()).toEqual([]);
+      const [crossing] = await replica.send([pod('eleventh')]);
+      expect(crossing).toMatchObject({
+        status: 'created',
+        reason: 'new',
+        priority: 'P1',
+        environment: 'production',
+        request: { namespace: 'prod-payment-service', name: storm().metadata.name },
+        storm: {
+          type: 'rate',
+          pattern: 'namespace=prod-payment-service alertname=HighMemoryUsage',
+          alertCount: 1,
+          affectedResources: ['prod-payment-service/Pod/eleventh'],
+          totalAffectedResources: 1,
+          aggregationWindow: '1m',
+        },
+      });
+      expect(storm()).toMatchObject({
+        metadata: { name: expect.stringMatching(/^remediation-storm-highmemoryusage-[0-9a-f]{6}$/) },
+        spec: { storm: { isStorm: true, type: 'rate', window: '1m', threshold: 10 }, generation: 1 },
+        status: { storm: { alertCount: 1, totalAffectedResources: 1, resolvedCount: 0, type: 'rate' } },
+      });
+      expect(storm().metadata.labels).toMatchObject({ 'kubernaut.io/storm': 'true' });
+      expect(requests.objects).toHaveLength(11);
+    });
+
+    it('links the requests of the signals before it', async () => {
+      await replica.send(pods(10));
+      const before = requests.objects.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+      await replica.send([pod('eleventh')]);
+      expect(storm().status?.storm?.precededBy?.toSorted()).toEqual(before.toSorted());
+    });
+
+    it('is crossed within one webhook', async () => {
+      expect(await statuses(pods(500))).toEqual([...times(11, 'created'), ...times(489, 'storm_aggregated')]);
+      expect(requests.objects).toHaveLength(11);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 490, totalAffectedResources: 490 });
+      expect(storm().status?.storm?.affectedResources).toHaveLength(100);
+      expect(requests.callsOf('patch').length).toBeLessThanOrEqual(2);
+    });
+
+    it('says so in the log', async () => {
+      await replica.send(pods(11));
+      expect(replica.log.messages).toContain(
+        'storm detected for pattern: namespace=prod-payment-service alertname=HighMemoryUsage',
+      );
+    });
+
+    it('is crossed by a pattern', async () => {
+      replica = aReplica(defaultStormRules);
+      expect(await statuses(pods(7))).toEqual([...times(6, 'created'), 'storm_aggregated']);
+      expect(storm().spec.storm).toEqual({ isStorm: true, type: 'pattern', window: '2m', threshold: 5 });
+    });
+
+    it('never counts what is known', async () => {
+      await replica.send(pods(10));
+      for (let i = 0; i < 5; i++) expect(await statuses(pods(10))).toEqual(times(10, 'duplicate'));
+      // Nor what only the cluster knows.
+      state = aState(clock);
+      windows = new EmbeddedStormWindows(clock);
+      replica = aReplica();
+      expect(await statuses(pods(10))).toEqual(times(10, 'duplicate'));
+      expect(await statuses([pod('new')])).toEqual(['created']);
+      expect(stormRequests()).toEqual([]);
+    });
+
+    it('keeps namespaces and alert names apart', async () => {
+      await replica.send(pods(10));
+      await replica.send(pods(10, 'pod', { namespace: 'other' }));
+      await replica.send(pods(10, 'pod', { name: 'Other' }));
+      expect(stormRequests()).toEqual([]);
+    });
+
+    it('does not hold for names that are excluded', async () => {
+      replica = aReplica(rateOnly, { excludeNamespaces: ['prod-payment-service'], excludeAlerts: ['Calm'] });
+      expect(await statuses(pods(30))).toEqual(times(30, 'created'));
+      expect(await statuses(pods(30, 'pod', { namespace: 'other', name: 'Calm' }))).toEqual(times(30, 'created'));
+    });
+
+    it('has its request in the fallback namespace when the group has none', async () => {
+      replica = aReplica(rateOnly, { groupBy: ['alertname'] });
+      await replica.send([...pods(6), ...pods(6, 'pod', { namespace: 'other' })]);
+      expect(storm().metadata.namespace).toBe('kubernaut-system');
+    });
+  });
+
+  describe('members', () => {
+    beforeEach(async () => {
+      await replica.send(pods(11));
+    });
+
+    it('are answered after the request carries them, and duplicates of it from then on', async () => {
+      const [member] = await replica.send([pod('late')]);
+      expect(member).toMatchObject({
+        status: 'storm_aggregated',
+        request: { name: storm().metadata.name },
+        storm: { alertCount: 2 },
+      });
+      expect(storm().status?.storm?.affectedResources?.map(({ name }) => name)).toEqual(['pod-10', 'late']);
+      const patches = requests.callsOf('patch').length;
+      expect(await replica.send([pod('late')])).toMatchObject([
+        { status: 'duplicate', count: 2, request: { name: storm().metadata.name } },
+      ]);
+      clock.advance(3_600_000);
+      expect(await statuses([pod('late')])).toEqual(['duplicate']);
+      expect(requests.callsOf('patch')).toHaveLength(patches);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 2 });
+    });
+
+    it('of many webhooks share a write', async () => {
+      const before = requests.callsOf('patch').length;
+      await Promise.all(Array.from({ length: 50 }, (_, i) => replica.send([pod(`late-${i}`)])));
+      expect(storm().status?.storm).toMatchObject({ alertCount: 51 });
+      expect(requests.callsOf('patch').length - before).toBeLessThanOrEqual(2);
+    });
+
+    it('are sent again when the request cannot be told, and count once', async () => {
+      requests.failNext('patch', 'unavailable');
+      expect(await statuses([pod('late')])).toEqual(['failed']);
+      expect(await statuses([pod('late')])).toEqual(['storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 2 });
+    });
+
+    it('count once when the replica that took them dies before its sender knows', async () => {
+      const confirm = jest.spyOn(state, 'confirm').mockImplementationOnce(() => new Promise(() => undefined));
+      void replica.send([pod('late')]);
+      await jest.requireActual<typeof import('node:timers/promises')>('node:timers/promises').setTimeout(50);
+      expect(confirm).toHaveBeenCalled();
+      clock.advance(11_000);
+      const other = aReplica();
+      expect(await statuses([pod('late'), pod('later')], other)).toEqual(['duplicate', 'storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 3 });
+    });
+
+    it('of several replicas at once are all counted', async () => {
+      const replicas = [replica, aReplica(), aReplica()];
+      await Promise.all(
+        Array.from({ length: 60 }, async (_, i) => replicas[i % 3]!.send([pod(`late-${i}`), pod(`later-${i}`)])),
+      );
+      expect(storm().status?.storm).toMatchObject({ alertCount: 121, totalAffectedResources: 121 });
+      expect(new Set(storm().status?.storm?.affectedResources?.map(({ name }) => name)).size).toBe(100);
+    });
+
+    it('raise its severity', async () => {
+      const mild = (name: string, more: Partial<Signal> = {}) =>
+        pod(name, { name: 'Mild', severity: 'warning', ...more });
+      await replica.send(Array.from({ length: 12 }, (_, i) => mild(`pod-${i}`)));
+      expect(storm().spec).toMatchObject({ alertName: 'Mild', severity: 'warning' });
+      await replica.send([mild('late', { severity: 'critical' })]);
+      expect(storm().status?.signal).toMatchObject({ severity: 'critical', state: 'Firing' });
+      await replica.send([mild('later')]);
+      expect(storm().status?.signal).toMatchObject({ severity: 'critical' });
+    });
+
+    it('that resolve are counted, and the signal has resolved when all have', async () => {
+      await replica.send([pod('late')]);
+      const resolve = (name: string) => pod(name, { status: 'resolved', endsAt: clock.now() });
+      expect(await replica.send([resolve('late')])).toMatchObject([
+        { status: 'resolved', reason: 'resolved', request: { name: storm().metadata.name } },
+      ]);
+      expect(storm().status).toMatchObject({ storm: { resolvedCount: 1, alertCount: 2 } });
+      expect(storm().status?.signal?.state).not.toBe('Resolved');
+      await replica.send([resolve('pod-10'), resolve('late')]);
+      expect(storm().status).toMatchObject({
+        storm: { resolvedCount: 2, alertCount: 2 },
+        signal: { state: 'Resolved', resolvedAt: new Date(clock.now()).toISOString().replace('.000Z', 'Z') },
+      });
+      expect(storm().status?.storm?.affectedResources?.map(({ state: now }) => now)).toEqual(['Resolved', 'Resolved']);
+      // One of them fires again.
+      expect(await statuses([pod('late')])).toEqual(['duplicate']);
+      expect(storm().status).toMatchObject({ storm: { resolvedCount: 1 }, signal: { state: 'Firing' } });
+      expect(storm().status?.signal).not.toHaveProperty('resolvedAt');
+    });
+
+    it('that resolve by the hundred are one write', async () => {
+      await replica.send(pods(300, 'late'));
+      const before = requests.callsOf('patch').length;
+      const gone = pods(300, 'late', { status: 'resolved', endsAt: clock.now() });
+      expect(new Set(await statuses(gone))).toEqual(new Set(['resolved']));
+      expect(requests.callsOf('patch').length - before).toBe(1);
+      expect(storm().status?.storm).toMatchObject({ resolvedCount: 300, alertCount: 301 });
+    });
+  });
+
+  describe('that end', () => {
+    beforeEach(async () => {
+      await replica.send(pods(12));
+    });
+
+    it('leave signals ordinary when nobody joined for a while, and are taken up again while their request lives', async () => {
+      clock.advance(61_000);
+      expect(await statuses(pods(10, 'second'))).toEqual(times(10, 'created'));
+      expect(stormRequests()).toHaveLength(1);
+      expect(await statuses(pods(2, 'third'))).toEqual(times(2, 'storm_aggregated'));
+      expect(stormRequests()).toHaveLength(1);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 4 });
+      expect(Date.parse(storm().status?.storm?.windowStartedAt ?? '')).toBe(clock.now());
+    });
+
+    it('end with their request: then signals are ordinary, and a new storm has the next generation after the cooldown', async () => {
+      over();
+      expect(await statuses(pods(3, 'second'))).toEqual(times(3, 'created'));
+      // Who was part of it is a duplicate while it cools down.
+      expect(await statuses([pod('pod-11')])).toEqual(['duplicate']);
+      expect(await statuses(pods(20, 'third'))).toEqual(times(20, 'created'));
+      expect(stormRequests()).toHaveLength(1);
+      clock.advance(300_000);
+      expect(await statuses(pods(12, 'fourth'))).toEqual([...times(11, 'created'), 'storm_aggregated']);
+      expect(stormRequests()).toHaveLength(2);
+      expect(storm()).toMatchObject({ spec: { generation: 2 }, status: { storm: { alertCount: 2 } } });
+      expect(storm().metadata.name).toMatch(/-2$/);
+    });
+
+    it('are over for who joins in the very moment', async () => {
+      replica.index.mode = 'lagging';
+      await replica.index.find('any', new AbortController().signal);
+      over();
+      requests.touch({ namespace: 'prod-payment-service', name: storm().metadata.name ?? '' });
+      expect(await statuses([pod('late')])).toEqual(['created']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 2 });
+    });
+
+    it('go on when everything but the cluster is lost', async () => {
+      state = aState(clock);
+      windows = new EmbeddedStormWindows(clock);
+      members = new EmbeddedStormMembers(clock);
+      replica = aReplica();
+      expect(await statuses([pod('pod-11'), pod('late')])).toEqual(['duplicate', 'storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 3 });
+      expect(storm().status?.storm).not.toHaveProperty('countApproximate');
+    });
+
+    it('say that they are not exact when names were lost', async () => {
+      await replica.send(pods(150, 'late'));
+      windows = new EmbeddedStormWindows(clock);
+      members = new EmbeddedStormMembers(clock);
+      replica = aReplica();
+      expect(await statuses([pod('last')])).toEqual(['storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 153, countApproximate: true });
+    });
+  });
+
+  it('are one, however many replicas notice them at once', async () => {
+    const replicas = [replica, aReplica(), aReplica()];
+    await Promise.all(Array.from({ length: 90 }, async (_, i) => replicas[i % 3]!.send([pod(`a-${i}`)])));
+    expect(stormRequests()).toHaveLength(1);
+    expect(requests.objects).toHaveLength(11);
+    expect(storm().status?.storm).toMatchObject({ alertCount: 80 });
+  });
+
+  it('are noticed by nobody while the memory must be there and is not', async () => {
+    jest.spyOn(windows, 'place').mockRejectedValueOnce(new StateUnavailableError('away'));
+    expect(await replica.send([pod('a')])).toMatchObject([{ status: 'failed', reason: 'state_unavailable' }]);
+    expect(await statuses([pod('a')])).toEqual(['created']);
+  });
+});
