@@ -4,6 +4,7 @@ import type { Authorizer } from '../auth/authorizer';
 import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
 import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
+import type { StormSpec } from '../kubernetes/remediation-request';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
@@ -108,6 +109,32 @@ export class SignalProcessor {
     const incident = { signal, all: alerts.length > 0 ? alerts : [signal], reopened: true };
     await this.processFiring([incident], outcomes, deadline);
     const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));
+    const page = this.journal.open();
+    page.recordReopened(signal, outcome);
+    page.close();
+    return outcome;
+  }
+
+  /** Opens the next generation of a storm, of which signals were received, and answered, before. Never rejects. */
+  async reopenStorm(
+    signal: Signal,
+    before: KnownRequest,
+    spec: StormSpec,
+    deadline: AbortSignal,
+  ): Promise<SignalOutcome> {
+    let outcome: SignalOutcome;
+    try {
+      const classification = await this.classify(signal, deadline);
+      const joined = await this.storms.reopen(signal, before, spec, classification, deadline);
+      if (joined === 'over') throw new KubernetesApiError('conflict', 'the next generation is over already');
+      const request = refOf(joined.request);
+      const storm = this.storms.metadataOf(joined.request, { pattern: signal.name });
+      outcome = joined.created
+        ? { ...seenOnce(signal), ...classification, status: 'created', request, reason: 'next_generation', storm }
+        : { ...seenOnce(signal), status: 'duplicate', request, reason: 'already_exists' };
+    } catch (error) {
+      outcome = toUnprocessed(signal, error);
+    }
     const page = this.journal.open();
     page.recordReopened(signal, outcome);
     page.close();

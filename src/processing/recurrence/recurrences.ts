@@ -117,7 +117,10 @@ export class Recurrences {
       const signal = signalOf(found, this.clock.now());
       // Who may write requests into one namespace could otherwise have us create them in another.
       if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
-      const { status } = await this.processor.reopen(signal, firingAlerts, deadline);
+      const { status } =
+        found.spec.storm === undefined
+          ? await this.processor.reopen(signal, firingAlerts, deadline)
+          : await this.processor.reopenStorm(signal, current, found.spec.storm, deadline);
       if (status === 'failed') return false;
       this.status.carriedOn(refOf(request));
       return true;

@@ -244,8 +244,6 @@ export class RequestStatus {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
         known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
-        // How a storm stands is written by its group commits.
-        if (known.storm !== undefined) return known;
         const { patch, postponed } = patchFor(known, change, countsAreDue);
         if (postponed !== undefined) entry.seen = later(postponed, entry.seen);
         if (patch === undefined) return known;
@@ -310,8 +308,10 @@ function patchFor(
   { sightings, seen, carriedOn }: Change,
   countsAreDue: boolean,
 ): { readonly patch?: object; readonly postponed?: Occurrences } {
-  const signal = signalStatusAfter(known, [...sightings.values()]);
-  const deduplication = seen && deduplicationAfter(known, seen);
+  // How a storm stands is written by its group commits.
+  const isStorm = known.storm !== undefined;
+  const signal = isStorm ? undefined : signalStatusAfter(known, [...sightings.values()]);
+  const deduplication = isStorm ? undefined : seen && deduplicationAfter(known, seen);
   const forgets = carriedOn === true && known.recurredAt !== undefined;
   if (signal === undefined && !forgets) {
     if (deduplication === undefined || seen === undefined) return {};

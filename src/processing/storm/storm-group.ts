@@ -59,7 +59,11 @@ export function groupOf(
 }
 
 /** What tells the object of a signal from others; a signal without one stands for itself. */
-export function resourceOf({ resource, namespace, fingerprint }: Signal): string {
+export function resourceOf({
+  resource,
+  namespace,
+  fingerprint,
+}: Pick<Signal, 'resource' | 'namespace' | 'fingerprint'>): string {
   return resource.kind === 'Unknown' ? fingerprint : `${resource.kind}/${namespace}/${resource.name}`;
 }
 

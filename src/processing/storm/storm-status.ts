@@ -40,6 +40,19 @@ export function changeOf(signal: Signal, firing: boolean): MemberChange {
   };
 }
 
+/** The members that a request names and that still fire. */
+export function firingMembersOf({ storm, severity }: KnownRequest, now: number): MemberChange[] {
+  const firing = storm?.affectedResources.filter(({ state }) => state !== 'Resolved') ?? [];
+  return firing.map((listed) => ({
+    ...memberOf(listed),
+    kind: listed.kind,
+    name: listed.name,
+    namespace: listed.namespace ?? '',
+    severity,
+    at: now,
+  }));
+}
+
 /** What a request says of its members, for a memory that knows less. */
 export function recordedIn({
   alertCount,
@@ -47,12 +60,15 @@ export function recordedIn({
   totalAffectedResources,
   affectedResources,
 }: KnownStorm): RecordedMembers {
-  const listed = affectedResources.map(({ kind, name, namespace = '', fingerprint, state }) => ({
+  return { alertCount, resolvedCount, totalAffectedResources, listed: affectedResources.map(memberOf) };
+}
+
+function memberOf({ kind, name, namespace = '', fingerprint, state }: AffectedResource): StormMember {
+  return {
     fingerprint,
-    resource: kind === 'Unknown' ? fingerprint : `${kind}/${namespace}/${name}`,
+    resource: resourceOf({ resource: { kind, name }, namespace, fingerprint }),
     firing: state !== 'Resolved',
-  }));
-  return { alertCount, resolvedCount, totalAffectedResources, listed };
+  };
 }
 
 /** What `status` must become; `undefined` when it stands as it should. Counts of signals never go down. */
@@ -118,13 +134,21 @@ function signalAfter(known: KnownRequest, resolved: boolean, members: readonly M
         severities.indexOf(member.severity) < severities.indexOf(highest) ? member.severity : highest,
       known.severity,
     );
-  if (resolved === known.resolved && severity === known.severity) return undefined;
-  const resolvedAt = resolved && !known.resolved ? Math.max(...members.map(({ at }) => at)) : undefined;
+  // It fires although the request is over: it is to be the next generation.
+  const recurs = known.overSince !== undefined && !resolved && members.some(({ firing }) => firing);
+  const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? latestOf(members) : undefined));
+  if (resolved === known.resolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;
+  const resolvedAt = resolved && !known.resolved ? latestOf(members) : undefined;
   return {
     state: resolved ? 'Resolved' : 'Firing',
     severity,
+    recurredAt: recurredAt === undefined ? null : formatTimestamp(recurredAt),
     ...(resolved && resolvedAt === undefined
       ? {}
       : { resolvedAt: resolvedAt === undefined ? null : formatTimestamp(resolvedAt) }),
   };
+}
+
+function latestOf(members: readonly MemberChange[]): number {
+  return members.reduce((latest, { at }) => Math.max(latest, at), 0);
 }

@@ -1,5 +1,6 @@
 import { aProcessor, aState, defaultStormRules, noStorms } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
+import { eventually } from '../../../test/support/eventually';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
 import type { Signal } from '../../signal/signal';
@@ -262,6 +263,35 @@ describe('Storms', () => {
       expect(stormRequests()).toHaveLength(2);
       expect(storm()).toMatchObject({ spec: { generation: 2 }, status: { storm: { alertCount: 2 } } });
       expect(storm().metadata.name).toMatch(/-2$/);
+    });
+
+    it('go on as the next generation when they still fire at the end of the cooldown, whether sent again or not', async () => {
+      over();
+      expect(await statuses([pod('pod-11')])).toEqual(['duplicate']);
+      expect(storm().status?.signal).toMatchObject({ state: 'Firing', recurredAt: expect.any(String) });
+      const before = requests.callsOf('patch').length;
+      expect(await statuses([pod('pod-11')])).toEqual(['duplicate']);
+      expect(requests.callsOf('patch')).toHaveLength(before);
+
+      clock.advance(300_001);
+      replica.recurrences.start();
+      await eventually(() => expect(stormRequests()).toHaveLength(2));
+      await eventually(() => expect(storm().status?.storm).toMatchObject({ alertCount: 2 }));
+      replica.recurrences.stop();
+      expect(storm()).toMatchObject({ spec: { generation: 2, storm: { isStorm: true } } });
+      expect(storm().status?.storm?.affectedResources?.map(({ name }) => name)).toEqual(['pod-10', 'pod-11']);
+      // Its members are duplicates of it, and who is new joins it.
+      expect(await statuses([pod('pod-11'), pod('late')])).toEqual(['duplicate', 'storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 3 });
+    });
+
+    it('do not go on when what was sent has resolved in the cooldown', async () => {
+      over();
+      await replica.send([pod('pod-10'), pod('pod-11')]);
+      const resolve = (name: string) => pod(name, { status: 'resolved', endsAt: clock.now() });
+      await replica.send([resolve('pod-10'), resolve('pod-11')]);
+      expect(storm().status?.signal).toMatchObject({ state: 'Resolved' });
+      expect(storm().status?.signal).not.toHaveProperty('recurredAt');
     });
 
     it('are over for who joins in the very moment', async () => {

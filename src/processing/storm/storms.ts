@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
 import type { KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import type { StormSpec } from '../../kubernetes/remediation-request';
 import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { severities } from '../../signal/severity';
@@ -14,7 +16,7 @@ import type { RequestOpener } from '../request-opener';
 import type { StormMetadata } from '../signal-outcome';
 import { StormOverError, type StormCommits } from './storm-commits';
 import { groupOf, resourceOf, tokensOf, type SignalGroup, type StormGrouping } from './storm-group';
-import { changeOf, type MemberChange } from './storm-status';
+import { changeOf, firingMembersOf, type MemberChange } from './storm-status';
 
 /** Signals of one webhook that are part of one storm. */
 export interface StormySignals {
@@ -139,10 +141,37 @@ export class Storms {
     deadline: AbortSignal,
   ): Promise<KnownRequest> {
     const changes = said.map(({ signal, firing }) => changeOf(signal, firing));
-    // The usual re-send: they fire, and nobody had resolved.
-    if (request.storm?.resolvedCount === 0 && changes.every((change) => saysNothingNew(request, change)))
-      return request;
+    if (changes.every((change) => saysNothingNew(request, change))) return request;
     return this.commits.commit(request, { members: changes }, deadline);
+  }
+
+  /**
+   * Opens the next generation of a storm that goes on although its request is over. Its members are those that the request
+   * names and that still fire; the others join when they are sent again.
+   * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError and what opening a request throws
+   */
+  async reopen(
+    signal: Signal,
+    before: KnownRequest,
+    spec: StormSpec,
+    classification: Classification,
+    deadline: AbortSignal,
+  ): Promise<JoinedStorm | 'over'> {
+    const incident = { signal, firingAlerts: [], claim: randomUUID(), storm: spec };
+    const opened = await this.opener.open(incident, classification, before.generation + 1, deadline);
+    if (opened.kind === 'carried' && opened.request.overSince !== undefined) return 'over';
+    const now = this.clock.now();
+    const request = await this.commits.commit(
+      opened.kind === 'created' ? opened.known : opened.request,
+      {
+        members: firingMembersOf(before, now),
+        window: { type: spec.type, openedAt: now, lastMemberAt: now },
+      },
+      deadline,
+    );
+    return opened.kind === 'carried'
+      ? { request }
+      : { request, created: { classification, generation: opened.generation } };
   }
 
   /** What a sender is told of the storm that its signal is part of. */
@@ -238,6 +267,9 @@ function windowOf(standing: ReturnType<typeof standingOf>): StormWindow | undefi
   return { type: storm.type, openedAt: storm.windowStartedAt, lastMemberAt: storm.lastMemberAt };
 }
 
-function saysNothingNew({ severity }: KnownRequest, change: MemberChange): boolean {
-  return change.firing && severities.indexOf(change.severity) >= severities.indexOf(severity);
+/** The usual re-send: it fires, and nobody had resolved. */
+function saysNothingNew({ severity, storm, overSince, recurredAt }: KnownRequest, change: MemberChange): boolean {
+  const isRemembered = overSince === undefined || recurredAt !== undefined;
+  const isHigher = severities.indexOf(change.severity) < severities.indexOf(severity);
+  return change.firing && storm?.resolvedCount === 0 && isRemembered && !isHigher;
 }
