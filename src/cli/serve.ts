@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
-import type { GatewayConfig } from '../config/gateway-config';
+import type { GatewayConfig, StormDetectionConfig } from '../config/gateway-config';
 import { followConfigFile } from '../config/reload';
 import { startGateway, type Gateway } from '../gateway';
 import { scopeFields } from '../http/request-scope';
@@ -17,21 +17,32 @@ export async function serveCluster(source: ConfigSource): Promise<void> {
   stopOnSignal(config, logger, () => gateway.close());
 }
 
-/** Takes over what changes in the file and can change while it runs: the log level. The rest is told to need a restart. */
+/** Takes over what changes in the file and can change while it runs: the log level and the thresholds of storms. The rest is told to need a restart. */
 export function followConfig({ file, load }: ConfigSource, current: GatewayConfig, logger: Logger): void {
   if (file === undefined) return;
   followConfigFile({
     file,
     load,
     current,
-    apply: ({ logging }) => {
+    apply: ({ logging, stormDetection }) => {
       logger.level = logging.level;
+      takeOverLimits(current.stormDetection, stormDetection);
     },
     tell: (event) => {
       if (event.kind === 'refused') logger.error({ reason: event.reason }, 'the changed configuration is not used');
       else logger.info({ need_restart: event.needRestart }, 'configuration reloaded');
     },
   });
+}
+
+/** What may change while it runs: every decision reads it anew. */
+function takeOverLimits(running: StormDetectionConfig, changed: StormDetectionConfig): void {
+  running.rateThreshold = changed.rateThreshold;
+  running.patternThreshold = changed.patternThreshold;
+  running.similarityThreshold = changed.similarityThreshold;
+  running.aggregationWindow = changed.aggregationWindow;
+  running.maxWindow = changed.maxWindow;
+  running.flushInterval = changed.flushInterval;
 }
 
 /** The log, with the effective configuration as its first line. */

@@ -21,7 +21,15 @@ export type ReloadEvent =
 /** A mounted ConfigMap changes by a swapped link, which no notification of the file's own folder tells. */
 const defaultPollMs = 2_000;
 /** Settings that take effect without a restart. */
-const live: ReadonlySet<string> = new Set(['logging.level']);
+const live: ReadonlySet<string> = new Set([
+  'logging.level',
+  'storm_detection.rate_threshold',
+  'storm_detection.pattern_threshold',
+  'storm_detection.similarity_threshold',
+  'storm_detection.aggregation_window',
+  'storm_detection.max_window',
+  'storm_detection.flush_interval',
+]);
 
 /** Follows the configuration file. A file with a mistake changes nothing and is told. Answers how to stop. */
 export function followConfigFile({

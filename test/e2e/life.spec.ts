@@ -83,6 +83,7 @@ describe('the life of a process', () => {
   it('stops cleanly on SIGTERM while requests come in, and loses none that it acknowledged', async () => {
     running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token'], {
       GATEWAY_SERVER__SHUTDOWN_DELAY: '2s',
+      GATEWAY_STORM_DETECTION__ENABLED: 'false',
     });
     const { url, child, exited } = running;
     const acknowledged: string[] = [];
@@ -125,7 +126,7 @@ describe('the life of a process', () => {
     expect(await again.json()).toMatchObject({ status: 'duplicate', reason: 'live_request' });
   });
 
-  it('follows its configuration file: the log level at once, and a mistake changes nothing', async () => {
+  it('follows its configuration file: log level and thresholds at once, and a mistake changes nothing', async () => {
     const file = join(data, 'gateway.yaml');
     writeFileSync(file, 'logging: { level: warn, format: json }\n');
     running = await startProcess(['--listen', '127.0.0.1:0', '--config', file, '--token', 'life-token']);
@@ -133,15 +134,21 @@ describe('the life of a process', () => {
     await post(url, 'quiet');
     expect(output()).not.toContain('signal processed');
 
-    writeFileSync(file, 'logging: { level: info, format: json }\nserver: { max_body_bytes: 2048 }\n');
+    const changed = [
+      'logging: { level: info, format: json }',
+      'server: { max_body_bytes: 2048 }',
+      'storm_detection: { rate_threshold: 1 }',
+    ];
+    writeFileSync(file, changed.join('\n'));
     await eventually(() => expect(output()).toContain('configuration reloaded'));
     expect(output()).toContain('"need_restart":["server.max_body_bytes"]');
     await post(url, 'loud');
     await eventually(() => expect(output()).toContain('signal processed'));
+    expect(output()).toContain('storm detected for pattern');
 
     writeFileSync(file, 'logging: { level: shout }\n');
     await eventually(() => expect(output()).toContain('the changed configuration is not used'));
-    expect((await post(url, 'still')).status).toBe(201);
+    expect((await post(url, 'still')).status).toBe(202);
   });
 
   it('says everything that is wrong with its configuration, and exits with 1', async () => {

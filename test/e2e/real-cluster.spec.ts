@@ -129,6 +129,24 @@ describe('in a real cluster the gateway', () => {
     expect(await requestsOf('Life')).toHaveLength(1);
   });
 
+  it('makes one request of a storm, that follows its members', async () => {
+    const pods = Array.from({ length: 20 }, (_, i) => ({ alertname: 'Stormy', namespace: 'prod', pod: `pod-${i}` }));
+    const { status, body } = await post(webhook(...pods.map((labels) => firing(labels))));
+    expect([status, body.summary]).toMatchObject([201, { created: 6, storm_aggregated: 14 }]);
+    const requests = await requestsOf('Stormy');
+    expect(requests).toHaveLength(6);
+    const storm = requests.find(({ spec }) => spec.storm !== undefined)!;
+    expect(storm).toMatchObject({
+      metadata: { labels: { 'kubernaut.io/storm': 'true' } },
+      status: { storm: { alertCount: 15, totalAffectedResources: 15, affectedResources: expect.any(Array) } },
+    });
+    await post(webhook(...pods.map((labels) => resolved(labels, { endsAt: new Date().toISOString() }))));
+    expect((await read('prod', storm.metadata.name ?? '')).status).toMatchObject({
+      storm: { alertCount: 15, resolvedCount: 15 },
+      signal: { state: 'Resolved' },
+    });
+  });
+
   it('opens the next generation when the cooldown ends, of what fired in it and was not sent again', async () => {
     const created = await post(webhook(alert('Recurs')));
     const name = created.body.remediation_request_name as string;
