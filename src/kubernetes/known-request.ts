@@ -44,11 +44,13 @@ export interface KnownStorm {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
+  readonly countedApart: number;
   readonly affectedResources: readonly AffectedResource[];
   /** Milliseconds since the epoch. */
   readonly windowStartedAt: number;
   readonly lastMemberAt: number;
   readonly approximate: boolean;
+  readonly writer?: string;
 }
 
 /** A request that somebody else may have written, by whatever CRD is installed. */
@@ -116,12 +118,14 @@ function stormOf(spec: Partial<StormSpec>, status: StormStatus | undefined, crea
     alertCount: countOf(status?.alertCount),
     resolvedCount: countOf(status?.resolvedCount),
     totalAffectedResources: countOf(status?.totalAffectedResources),
+    countedApart: countOf(status?.countedApart),
     affectedResources: Array.isArray(listed)
       ? (listed as AffectedResource[]).slice(0, maxAffectedResources).filter(isAffectedResource)
       : [],
     windowStartedAt: timeOf(status?.windowStartedAt) ?? createdAt,
     lastMemberAt: timeOf(status?.lastMemberAt) ?? createdAt,
     approximate: status?.countApproximate === true,
+    ...optional('writer', typeof status?.writer === 'string' ? status.writer : undefined),
   };
 }
 

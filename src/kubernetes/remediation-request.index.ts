@@ -35,9 +35,14 @@ export class RemediationRequestIndex {
 
   /** The requests that carry this fingerprint, alone or as one of a storm's. While the watch cannot be believed, the API server is asked. */
   async find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
-    if (this.cache.trusted) return [...(this.byFingerprint.get(fingerprint) ?? [])];
+    if (this.cache.trusted) return this.peek(fingerprint);
     const found = await this.client.listByFingerprint(fingerprint, signal);
     return found.map((request) => toKnownRequest(request, this.clock.now()));
+  }
+
+  /** As `find`, by what the watch shows alone; none while it cannot be believed. */
+  peek(fingerprint: string): readonly KnownRequest[] {
+    return this.cache.trusted ? [...(this.byFingerprint.get(fingerprint) ?? [])] : [];
   }
 
   /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */

@@ -94,6 +94,8 @@ export interface StormStatus {
   readonly alertCount?: number;
   readonly resolvedCount?: number;
   readonly totalAffectedResources?: number;
+  /** Of the alerts, those that were counted without the memory that replicas share. */
+  readonly countedApart?: number;
   readonly affectedResources?: readonly AffectedResource[];
   readonly windowStartedAt?: string;
   readonly lastMemberAt?: string;
@@ -101,6 +103,8 @@ export interface StormStatus {
   readonly countApproximate?: boolean;
   /** The requests, as `namespace/name`, of the signals before the storm was noticed. */
   readonly precededBy?: readonly string[];
+  /** The write that made it what it is. */
+  readonly writer?: string;
 }
 
 /** Of the status, what the gateway reads or writes; the rest is the orchestrator's. */

@@ -76,6 +76,7 @@ export class JournalPage {
         break;
       case 'storm_aggregated':
         this.metrics.stormMembers.inc({ type: outcome.storm.type });
+        if (!(signal instanceof InvalidSignal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       case 'resolved':
         break;

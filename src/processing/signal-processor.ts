@@ -313,7 +313,7 @@ export class SignalProcessor {
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
-      const stormy = await this.storms.place(countable, deadline);
+      const stormy = await this.storms.place(countable);
       endStorm();
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
       const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));

@@ -10,6 +10,8 @@ export interface RecordedMembers {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
+  /** Of the alerts, those that were counted without the memory that replicas share. */
+  readonly countedApart: number;
   /** The members that it names; there may be more. */
   readonly listed: readonly StormMember[];
 }
@@ -18,6 +20,7 @@ export interface StormTally {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
+  readonly countedApart: number;
   /** Members were counted whose names are lost, so that some may be counted twice. */
   readonly approximate: boolean;
 }
@@ -25,6 +28,9 @@ export interface StormTally {
 /**
  * Who is part of which storm, so that everybody is counted once: however often it is sent, to whichever replica, and if the one
  * that counted it died before its sender was answered.
+ *
+ * A memory that replicas share knows everybody, whatever was written. One of a single process knows what it wrote itself; the
+ * rest is what the request says.
  *
  * It is lost a day after the last change. Rejects with `StateUnavailableError` when it cannot be reached in time.
  */
@@ -36,6 +42,9 @@ export interface StormMembers {
    * @param members of distinct fingerprints; none: only the tally is asked for
    */
   record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally>;
+
+  /** Takes note that the request was written as these members were recorded. */
+  settle(storm: string, members: readonly StormMember[]): void;
 }
 
 export const membersLifeMs = 24 * 3_600_000;

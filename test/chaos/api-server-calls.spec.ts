@@ -34,6 +34,7 @@ describe('of an API server that has trouble, the gateway', () => {
         server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
         metrics: { enabled: false },
         redis: { addr: '' },
+        storm_detection: { enabled: false },
       },
     });
     gateway = await startGateway({ config, logger: silentLogger(), kubernetesServer: api.url });

@@ -56,6 +56,7 @@ describe('while the API server has trouble, the gateway', () => {
         server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
         metrics: { listen_addr: '127.0.0.1:0' },
         redis: { addr: '' },
+        storm_detection: { enabled: false },
       },
     });
     const started = await startGateway({ config, logger, kubernetesServer: api.url });

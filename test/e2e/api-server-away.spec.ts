@@ -54,6 +54,7 @@ describe('without its API server the gateway', () => {
         server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
         metrics: { enabled: false },
         redis: { addr: '' },
+        storm_detection: { enabled: false },
       },
     });
     gateway = await startGateway({ config, logger: silentLogger(), kubernetesServer: `http://127.0.0.1:${port}` });

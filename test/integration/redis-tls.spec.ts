@@ -80,7 +80,7 @@ describe('the shared memory over TLS', () => {
     await storms.place([{ key: 'group', candidates }], all);
     await storms.place([{ key: 'group', candidates: [{ ...candidates[0]!, fingerprint: aFingerprint() }] }], all);
     await storms.close('group');
-    const nobody = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, listed: [] };
+    const nobody = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, countedApart: 0, listed: [] };
     await members.record('storm', nobody, [{ fingerprint, resource: 'Pod/a', firing: true }]);
     expect(connection.status).toEqual({ up: true });
   });

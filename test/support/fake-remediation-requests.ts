@@ -176,13 +176,15 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
   }
 
   override find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
-    if (this.mode === 'cold') return super.find(fingerprint, signal);
-    return Promise.resolve(
-      this.look().filter(
-        (known) =>
-          known.fingerprint === fingerprint ||
-          known.storm?.affectedResources.some((resource) => resource.fingerprint === fingerprint),
-      ),
+    return this.mode === 'cold' ? super.find(fingerprint, signal) : Promise.resolve(this.peek(fingerprint));
+  }
+
+  override peek(fingerprint: string): readonly KnownRequest[] {
+    if (this.mode === 'cold') return [];
+    return this.look().filter(
+      (known) =>
+        known.fingerprint === fingerprint ||
+        known.storm?.affectedResources.some((resource) => resource.fingerprint === fingerprint),
     );
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
 import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
@@ -26,9 +27,13 @@ interface Pending {
   /** When it was written last, by the monotonic clock. */
   writtenAt: number;
   timer?: NodeJS.Timeout;
+  /** A write whose answer did not come; the request names it if it was done. */
+  unanswered?: { readonly writer: string; readonly members: readonly MemberChange[] };
 }
 
 const writeTimeoutMs = 4_500;
+/** A write without an answer is remembered for the senders, who send again. */
+const rememberedMs = 60_000;
 /** Other replicas write the same status at the same time: so often it is read again. */
 const maxAttempts = 12;
 /** Members that wait for a write; each has a sender that waits for its answer. */
@@ -43,6 +48,8 @@ const maxWaiting = 100_000;
  */
 export class StormCommits {
   private readonly pending = new Map<string, Pending>();
+  private readonly processId = randomBytes(8).toString('hex');
+  private writes = 0;
   private waiting = 0;
 
   constructor(
@@ -104,7 +111,7 @@ export class StormCommits {
     entry.waiters = [];
     const due = deadlineIn(writeTimeoutMs);
     try {
-      await this.apply(entry.ref, waiters, due.signal);
+      await this.apply(entry, waiters, due.signal);
     } catch (error) {
       for (const { written } of waiters) written.reject(error);
     } finally {
@@ -118,15 +125,20 @@ export class StormCommits {
 
   /** It is kept until it may be written again: who comes earlier has to wait for that. */
   private forgetLater(entry: Pending): void {
-    setTimeout(() => {
-      const isIdle = !entry.running && entry.timer === undefined && entry.waiters.length === 0;
-      if (isIdle && this.pending.get(keyOf(entry.ref)) === entry) this.pending.delete(keyOf(entry.ref));
-    }, this.flushIntervalMs()).unref();
+    setTimeout(
+      () => {
+        const isIdle = !entry.running && entry.timer === undefined && entry.waiters.length === 0;
+        if (isIdle && this.pending.get(keyOf(entry.ref)) === entry) this.pending.delete(keyOf(entry.ref));
+      },
+      entry.unanswered ? rememberedMs : this.flushIntervalMs(),
+    ).unref();
   }
 
-  private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<void> {
+  private async apply(entry: Pending, all: readonly Waiter[], signal: AbortSignal): Promise<void> {
+    const { ref } = entry;
     let waiters = all;
-    let known = this.index.get(ref);
+    // What the watch shows may be older than an answer that did not come.
+    let known = entry.unanswered ? undefined : this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       known ??= await this.read(ref, signal);
       const storm = known?.storm;
@@ -139,15 +151,24 @@ export class StormCommits {
         });
         if (known === undefined || storm === undefined || waiters.length === 0) return;
       }
+      // One that was deleted and made again begins anew.
+      const key = `${keyOf(ref)}/${known.createdAt}`;
+      const { unanswered } = entry;
+      if (unanswered !== undefined && storm.writer === unanswered.writer) this.members.settle(key, unanswered.members);
+      delete entry.unanswered;
       // After the object was read: who writes between the two makes this write a conflict.
       const change = together(waiters);
-      const tally = await this.members.record(keyOf(ref), recordedIn(storm), change.members);
-      const status = stormStatusAfter(known, storm, tally, change);
+      const tally = await this.members.record(key, recordedIn(storm), change.members);
+      const writer = `${this.processId}-${++this.writes}`;
+      const status = stormStatusAfter(known, storm, tally, change, writer);
       try {
+        entry.unanswered = { writer, members: change.members };
         const written =
           status === undefined
             ? known
             : this.index.observe(await this.client.patchStatus(ref, status, known.resourceVersion, signal));
+        delete entry.unanswered;
+        this.members.settle(key, change.members);
         for (const waiter of waiters) waiter.written.resolve(written);
         return;
       } catch (error) {

@@ -58,9 +58,10 @@ export function recordedIn({
   alertCount,
   resolvedCount,
   totalAffectedResources,
+  countedApart,
   affectedResources,
 }: KnownStorm): RecordedMembers {
-  return { alertCount, resolvedCount, totalAffectedResources, listed: affectedResources.map(memberOf) };
+  return { alertCount, resolvedCount, totalAffectedResources, countedApart, listed: affectedResources.map(memberOf) };
 }
 
 function memberOf({ kind, name, namespace = '', fingerprint, state }: AffectedResource): StormMember {
@@ -77,6 +78,7 @@ export function stormStatusAfter(
   storm: KnownStorm,
   tally: StormTally,
   { members, window, precededBy }: StormChange,
+  writer: string,
 ): { readonly storm: StormStatus; readonly signal?: object } | undefined {
   const alertCount = Math.max(storm.alertCount, tally.alertCount);
   const totalAffectedResources = Math.max(storm.totalAffectedResources, tally.totalAffectedResources);
@@ -97,12 +99,14 @@ export function stormStatusAfter(
       alertCount,
       resolvedCount,
       totalAffectedResources,
+      countedApart: tally.countedApart,
       ...(approximate ? { countApproximate: true } : {}),
       ...(affectedResources === storm.affectedResources ? {} : { affectedResources }),
       ...(window === undefined
         ? {}
         : { windowStartedAt: formatTimestamp(window.openedAt), lastMemberAt: formatTimestamp(window.lastMemberAt) }),
       ...(precededBy === undefined ? {} : { precededBy }),
+      writer,
     },
     ...(signal === undefined ? {} : { signal }),
   };

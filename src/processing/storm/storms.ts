@@ -63,9 +63,9 @@ export class Storms {
 
   /**
    * Counts new signals; answers those that are part of a storm. The others are ordinary.
-   * @throws StateUnavailableError, KubernetesApiError
+   * @throws StateUnavailableError
    */
-  async place(signals: readonly Signal[], deadline: AbortSignal): Promise<StormySignals[]> {
+  async place(signals: readonly Signal[]): Promise<StormySignals[]> {
     const groups = new Map<string, { group: SignalGroup; signals: Signal[] }>();
     for (const signal of signals) {
       const group = groupOf(signal, this.grouping);
@@ -74,17 +74,15 @@ export class Storms {
       if (same === undefined) groups.set(group.fingerprint, { group, signals: [signal] });
       else same.signals.push(signal);
     }
-    const asked = await Promise.all(
-      [...groups.values()].map(async ({ group, signals: members }) => ({
-        key: group.fingerprint,
-        candidates: members.map((signal) => ({
-          fingerprint: signal.fingerprint,
-          resource: resourceOf(signal),
-          tokens: tokensOf(signal),
-        })),
-        known: windowOf(await this.standing(group, deadline)),
+    const asked = [...groups.values()].map(({ group, signals: members }) => ({
+      key: group.fingerprint,
+      candidates: members.map((signal) => ({
+        fingerprint: signal.fingerprint,
+        resource: resourceOf(signal),
+        tokens: tokensOf(signal),
       })),
-    );
+      known: windowOf(this.standingBy(this.index.peek(group.fingerprint), group)),
+    }));
     if (asked.length === 0) return [];
     const placed = await this.windows.place(asked, this.rules());
     return [...groups.values()].flatMap(({ group, signals: members }, g) => {
@@ -116,7 +114,7 @@ export class Storms {
     }
     try {
       const members = signals.map((signal) => changeOf(signal, true));
-      const precededBy = await this.requestsOf(stormy.before ?? [], deadline);
+      const precededBy = this.requestsOf(stormy.before ?? []);
       const request = await this.commits.commit(
         opened.request,
         { members, window, precededBy: precededBy.length > 0 ? precededBy : undefined },
@@ -189,10 +187,8 @@ export class Storms {
     };
   }
 
-  private async standing({ fingerprint }: SignalGroup, deadline: AbortSignal) {
-    const requests = (await this.index.find(fingerprint, deadline)).filter(
-      (request) => request.fingerprint === fingerprint,
-    );
+  private standingBy(found: readonly KnownRequest[], { fingerprint }: SignalGroup) {
+    const requests = found.filter((request) => request.fingerprint === fingerprint);
     return standingOf(requests, this.clock.now(), this.cooldownMs);
   }
 
@@ -202,7 +198,8 @@ export class Storms {
     classify: ClassifyStorm,
     deadline: AbortSignal,
   ): Promise<JoinedStorm | 'over'> {
-    const standing = await this.standing(stormy.group, deadline);
+    const found = await this.index.find(stormy.group.fingerprint, deadline);
+    const standing = this.standingBy(found, stormy.group);
     if (standing.kind === 'carried')
       return standing.request.overSince === undefined ? { request: standing.request } : 'over';
     const { fingerprint } = stormy.group;
@@ -254,9 +251,9 @@ export class Storms {
     };
   }
 
-  private async requestsOf(fingerprints: readonly string[], deadline: AbortSignal): Promise<string[]> {
-    const found = await Promise.all(fingerprints.map((fingerprint) => this.index.find(fingerprint, deadline)));
-    const live = found.flatMap((requests) => requests.filter(({ overSince }) => overSince === undefined));
+  private requestsOf(fingerprints: readonly string[]): string[] {
+    const found = fingerprints.flatMap((fingerprint) => this.index.peek(fingerprint));
+    const live = found.filter(({ overSince }) => overSince === undefined);
     return [...new Set(live.map((request: RequestRef) => keyOf(request)))];
   }
 }

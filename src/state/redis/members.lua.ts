@@ -1,18 +1,18 @@
 import { redisScript } from './redis-script';
 
 /**
- * Records members of a storm and tells how many there are; `EmbeddedStormMembers` tells the same rules in TypeScript.
+ * Records members of a storm and tells how many there are.
  *
  * KEYS: a hash with the counts `n` (members), `s` (of them resolved) and `r` (resources), the same of members whose names are
- * lost (`bn`, `bs`, `br`), `a` once there were any, `m:<fingerprint>` (1 while it fires, else 0) and `r:<resource>`.
- * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `listed`) and `members`, each of these as
+ * lost (`bn`, `bs`, `br`), `a` once there were any, `p` how many had been counted without this memory when it began, `m:<fingerprint>` (1 while it fires, else 0) and `r:<resource>`.
+ * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `p`, `listed`) and `members`, each of these as
  * `f`ingerprint, `r`esource and `on`.
  * Answers alerts, resolved ones, resources, and 1 when that is approximate.
  */
 export const membersScript = redisScript(`
 local key = KEYS[1]
 local input = cjson.decode(ARGV[2])
-local n, s, r, bn, bs, br, a = unpack(redis.call('HMGET', key, 'n', 's', 'r', 'bn', 'bs', 'br', 'a'))
+local n, s, r, bn, bs, br, a, p = unpack(redis.call('HMGET', key, 'n', 's', 'r', 'bn', 'bs', 'br', 'a', 'p'))
 local isNew = not n
 n, s, r, bn, bs, br = tonumber(n or 0), tonumber(s or 0), tonumber(r or 0), tonumber(bn or 0), tonumber(bs or 0), tonumber(br or 0)
 
@@ -44,21 +44,22 @@ local function note(member)
 end
 
 if isNew then
-  bn, bs, br = input.n, input.s, input.r
+  bn, bs, br, p = input.n, input.s, input.r, input.p
   for _, member in ipairs(input.listed) do
     bn = math.max(0, bn - 1)
     if not member.on then bs = math.max(0, bs - 1) end
     add(member, true)
   end
 end
--- Others counted while this memory was away.
-if input.n > n + bn then bn = input.n - n end
+-- Others count without this memory; and what was recorded here can be lost when another takes over.
+local apart = input.p - p
+if input.n > n + bn + apart then bn = input.n - n - apart end
 if input.r > r + br then br = input.r - r end
-if bn > 0 then a = 1 end
+if bn + apart > 0 then a = 1 end
 for _, member in ipairs(input.members) do note(member) end
 
-redis.call('HSET', key, 'n', n, 's', s, 'r', r, 'bn', bn, 'bs', bs, 'br', br)
+redis.call('HSET', key, 'n', n, 's', s, 'r', r, 'bn', bn, 'bs', bs, 'br', br, 'p', p)
 if a then redis.call('HSET', key, 'a', 1) end
 redis.call('PEXPIRE', key, ARGV[1])
-return { n + bn, s + bs, r + br, a and 1 or 0 }
+return { n + bn + apart, s + bs, r + br, a and 1 or 0 }
 `);

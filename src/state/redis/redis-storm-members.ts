@@ -22,6 +22,7 @@ export class RedisStormMembers implements StormMembers {
       n: recorded.alertCount,
       s: recorded.resolvedCount,
       r: recorded.totalAffectedResources,
+      p: recorded.countedApart,
       listed: recorded.listed.map(encode),
       members: members.map(encode),
     };
@@ -34,8 +35,13 @@ export class RedisStormMembers implements StormMembers {
       alertCount: Number(alerts),
       resolvedCount: Number(resolved),
       totalAffectedResources: Number(resources),
+      countedApart: recorded.countedApart,
       approximate: approximate === 1,
     };
+  }
+
+  settle(): void {
+    // Everybody was recorded for all replicas.
   }
 }
 
