@@ -36,6 +36,9 @@ const workloadLabels: readonly WorkloadLabel[] = [
   { label: 'pod', kind: 'Pod', apiVersion: 'v1' },
 ];
 
+/** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
+export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
+
 const unknownResource: TargetResource = { kind: 'Unknown', name: 'unknown' };
 
 /** What is scraped to learn about other things, by the names that it is deployed under. */

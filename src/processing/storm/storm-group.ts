@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Signal } from '../../signal/signal';
+import { targetLabels } from '../../signal/target-resource';
 
 /** Which signals are counted together. */
 export interface StormGrouping {
@@ -21,26 +22,8 @@ export interface SignalGroup {
   readonly pattern: string;
 }
 
-/** Labels that name the object rather than say what is wrong with it, `exported_` ones as well. */
-const naming = new Set([
-  'horizontalpodautoscaler',
-  'poddisruptionbudget',
-  'persistentvolumeclaim',
-  'cronjob',
-  'job_name',
-  'deployment',
-  'statefulset',
-  'daemonset',
-  'replicaset',
-  'pod',
-  'node',
-  'instance',
-  'endpoint',
-  'uid',
-  'pod_ip',
-  'host_ip',
-  'container_id',
-]);
+/** Labels that name the object, or where it was scraped, rather than say what is wrong with it; `exported_` ones as well. */
+const naming = new Set([...targetLabels, 'instance', 'endpoint', 'uid', 'pod_ip', 'host_ip', 'container_id']);
 const maxTokens = 32;
 const maxValueLength = 256;
 

@@ -1,0 +1,91 @@
+import { aSignal } from '../../../test/support/a-signal';
+import { noStorms } from '../../../test/support/a-processor';
+import { groupOf, resourceOf, tokensOf } from './storm-group';
+
+const labels = (all: Record<string, string>) => aSignal({ labels: new Map(Object.entries(all)) });
+const alike = (a: Record<string, string>, b: Record<string, string>) => {
+  const set = new Set(tokensOf(labels(a)));
+  const others = tokensOf(labels(b));
+  const shared = others.filter((token) => set.has(token)).length;
+  return shared / (set.size + others.length - shared);
+};
+
+describe('tokensOf', () => {
+  it.each([
+    ['pod', { pod: 'payment-api-7f9c-x2x1', job: 'api' }, { pod: 'payment-api-1234-abcde', job: 'api' }],
+    ['exported_pod', { exported_pod: 'a', job: 'api' }, { exported_pod: 'b', job: 'api' }],
+    ['instance', { instance: '10.0.0.1:9090', job: 'api' }, { instance: '10.0.0.2:9090', job: 'api' }],
+    ['hashes', { replica: 'payment-api-7f9c-x2x1' }, { replica: 'payment-api-8d3e-q9z4' }],
+    ['suffixes without a digit', { replica: 'payment-api-bcdfg' }, { replica: 'payment-api-xwvts' }],
+    ['numbers', { shard: 'orders-17' }, { shard: 'orders-3' }],
+  ])('are the same whatever the %s', (_, a, b) => {
+    expect(alike(a, b)).toBe(1);
+  });
+
+  it.each([
+    ['another value', { team: 'payments' }, { team: 'checkout' }],
+    ['another label', { team: 'payments' }, { squad: 'payments' }],
+    ['words of five letters that Kubernetes does not make', { team: 'sales' }, { team: 'legal' }],
+  ])('tell %s', (_, a, b) => {
+    expect(alike(a, b)).toBe(0);
+  });
+
+  it('are few and short, however many and long the labels are', () => {
+    const many = labels(
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`label_${i}x`, 'v'.repeat(10_000)])),
+    );
+    const tokens = tokensOf(many);
+    expect(tokens).toHaveLength(32);
+    expect(Math.max(...tokens.map(({ length }) => length))).toBe(12);
+  });
+
+  it('take a label called __proto__ for a label', () => {
+    expect(tokensOf(aSignal({ labels: new Map([['__proto__', 'x']]) }))).toHaveLength(1);
+  });
+});
+
+describe('groupOf', () => {
+  const grouping = { ...noStorms, enabled: true };
+  const signal = aSignal({ namespace: 'prod' });
+
+  it('is the same for signals that agree in its values', () => {
+    const other = aSignal({ namespace: 'prod', resource: { kind: 'Pod', name: 'other' } });
+    expect(groupOf(signal, grouping)).toEqual(groupOf(other, grouping));
+    expect(groupOf(signal, grouping)).toEqual({
+      fingerprint: '0858b5ccc4965fd0aea63d68dafe2907019807ded88422e0b6e9ccc43a3b4b62',
+      namespace: 'prod',
+      pattern: 'namespace=prod alertname=HighMemoryUsage',
+    });
+  });
+
+  it.each([
+    ['namespace', aSignal({ namespace: 'other' }), grouping],
+    ['alert name', aSignal({ namespace: 'prod', name: 'Other' }), grouping],
+    ['cluster', signal, { ...grouping, cluster: 'west' }],
+  ])('is another in another %s', (_, other, others) => {
+    expect(groupOf(other, others)?.fingerprint).not.toBe(groupOf(signal, grouping)?.fingerprint);
+  });
+
+  it('can be by severity and by labels, and has no namespace then', () => {
+    const labelled = aSignal({ labels: new Map([['team', 'payments']]) });
+    expect(groupOf(labelled, { ...grouping, groupBy: ['severity', 'team', 'absent'] })).toMatchObject({
+      namespace: '',
+      pattern: 'severity=critical team=payments absent=',
+    });
+  });
+
+  it.each([{ enabled: false }, { excludeNamespaces: ['prod'] }, { excludeAlerts: ['HighMemoryUsage'] }])(
+    'is none with %j',
+    (setting) => {
+      expect(groupOf(signal, { ...grouping, ...setting })).toBeUndefined();
+    },
+  );
+});
+
+describe('resourceOf', () => {
+  it('tells objects apart, and signals that have none', () => {
+    expect(resourceOf(aSignal({ namespace: 'prod' }))).toBe('Pod/prod/payment-api-789');
+    const none = aSignal({ resource: { kind: 'Unknown', name: 'unknown' } });
+    expect(resourceOf(none)).toBe(none.fingerprint);
+  });
+});
