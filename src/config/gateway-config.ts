@@ -317,7 +317,7 @@ export class StormDetectionConfig {
   @Integer(1, 10_000, 'More new signals of a group than this in a minute are a storm.')
   rateThreshold = 10;
 
-  @Integer(1, 100, 'More resources of a group than this, with alike labels, in two minutes are a storm.')
+  @Integer(1, 30, 'More resources of a group than this, with alike labels, in two minutes are a storm.')
   patternThreshold = 5;
 
   @Decimal(0, 1, 'How alike labels must be for that: the share of them that two signals have in common.')

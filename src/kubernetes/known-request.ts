@@ -44,7 +44,11 @@ export interface KnownStorm {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
-  readonly countedApart: number;
+  readonly version: number;
+  readonly writesApart: number;
+  readonly precededBy: readonly string[];
+  /** Of the object: another one of the same name has another. */
+  readonly uid: string;
   readonly affectedResources: readonly AffectedResource[];
   /** Milliseconds since the epoch. */
   readonly windowStartedAt: number;
@@ -74,7 +78,12 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     severity: severityOf(status?.signal?.severity) ?? severityOf(spec?.severity) ?? 'warning',
     resolved: status?.signal?.state === 'Resolved',
     firingAlerts: firingAlertsOf(status?.signal?.firingAlerts ?? spec?.firingAlerts),
-    ...optional('storm', spec?.storm?.isStorm ? stormOf(spec.storm, status?.storm, createdAt) : undefined),
+    ...optional(
+      'storm',
+      spec?.storm?.isStorm
+        ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt))
+        : undefined,
+    ),
     ...optional('recurredAt', timeOf(status?.signal?.recurredAt)),
     ...(isTerminal(request) ? { overSince: Math.min(completedAt(request) ?? before?.overSince ?? now, now) } : {}),
     ...(seen?.occurrenceCount === undefined
@@ -104,21 +113,29 @@ function severityOf(text: string | undefined): Severity | undefined {
 function firingAlertsOf(alerts: readonly FiringAlert[] | undefined): ReadonlyMap<string, number> {
   if (!Array.isArray(alerts)) return none;
   return new Map(
-    (alerts as readonly Partial<FiringAlert>[])
+    (alerts as readonly (Partial<FiringAlert> | null)[])
       .slice(0, maxFiringAlerts)
-      .map(({ fingerprint, startsAt }) => [String(fingerprint), timeOf(startsAt) ?? 0]),
+      .map((alert) => [String(alert?.fingerprint), timeOf(alert?.startsAt) ?? 0]),
   );
 }
 
 /** Anybody who may write a status may have written this one. */
-function stormOf(spec: Partial<StormSpec>, status: StormStatus | undefined, createdAt: number): KnownStorm {
+function stormOf(
+  spec: Partial<StormSpec>,
+  status: StormStatus | undefined,
+  createdAt: number,
+  uid: string,
+): KnownStorm {
   const listed: unknown = status?.affectedResources;
   return {
     type: (status?.type ?? spec.type) === 'pattern' ? 'pattern' : 'rate',
     alertCount: countOf(status?.alertCount),
     resolvedCount: countOf(status?.resolvedCount),
     totalAffectedResources: countOf(status?.totalAffectedResources),
-    countedApart: countOf(status?.countedApart),
+    version: countOf(status?.version),
+    writesApart: countOf(status?.writesApart),
+    precededBy: textsOf(status?.precededBy),
+    uid,
     affectedResources: Array.isArray(listed)
       ? (listed as AffectedResource[]).slice(0, maxAffectedResources).filter(isAffectedResource)
       : [],
@@ -129,8 +146,12 @@ function stormOf(spec: Partial<StormSpec>, status: StormStatus | undefined, crea
   };
 }
 
-function isAffectedResource(resource: Partial<AffectedResource>): boolean {
-  return [resource.kind, resource.name, resource.fingerprint].every((text) => typeof text === 'string');
+function isAffectedResource(resource: Partial<AffectedResource> | null | undefined): boolean {
+  return [resource?.kind, resource?.name, resource?.fingerprint].every((text) => typeof text === 'string');
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string').slice(0, maxAffectedResources) : [];
 }
 
 function countOf(value: unknown): number {

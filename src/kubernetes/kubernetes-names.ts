@@ -38,6 +38,11 @@ export function requestName(alertName: string, fingerprint: string, generation: 
   return generation === 1 ? name : `${name}-${generation}`;
 }
 
+/** Whether a name is one that the requests of storms have; alerts may be called so as well. */
+export function isNameOfStorm(name: string): boolean {
+  return name.startsWith('remediation-storm-');
+}
+
 /** The label by which all requests of a fingerprint are found: a label value holds 63 of its 64 digits. */
 export function fingerprintLabel(fingerprint: string): string {
   return fingerprint.slice(0, maxLabelValueLength);

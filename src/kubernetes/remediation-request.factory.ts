@@ -27,6 +27,13 @@ const maxNameLength = 253;
 /** Bytes of the payload's JSON text; escaped once more it can double. */
 const maxPayloadBytes = 64 * 1024;
 
+/** What makes a request that of a storm. */
+export interface StormIdentity {
+  /** The same for every signal of its group: names arbitrate. */
+  readonly title: string;
+  readonly spec: StormSpec;
+}
+
 /** Where a request is created, and under which name. */
 export interface RequestPlace {
   readonly namespace: string;
@@ -47,7 +54,7 @@ export function buildRemediationRequest(
   place: RequestPlace,
   firingAlerts: readonly FiringAlert[] = [],
   claim?: string,
-  storm?: StormSpec,
+  storm?: StormIdentity,
 ): RemediationRequest {
   const { resource, links } = signal;
   const payload = JSON.stringify(signal.payload);
@@ -56,7 +63,7 @@ export function buildRemediationRequest(
     kind: remediationRequests.kind,
     metadata: {
       name: requestName(
-        storm ? `storm-${signal.name}` : signal.name,
+        storm ? `storm-${storm.title}` : signal.name,
         signal.fingerprint,
         place.generation,
         place.digits,
@@ -101,7 +108,7 @@ export function buildRemediationRequest(
       annotations: within(annotationBudget, signal.annotations),
       environmentSource: classification.environmentSource,
       prioritySource: classification.prioritySource,
-      ...(storm ? { storm } : {}),
+      ...(storm ? { storm: storm.spec } : {}),
       originalPayload: shortened(payload),
       payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
     },

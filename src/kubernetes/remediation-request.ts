@@ -94,8 +94,10 @@ export interface StormStatus {
   readonly alertCount?: number;
   readonly resolvedCount?: number;
   readonly totalAffectedResources?: number;
-  /** Of the alerts, those that were counted without the memory that replicas share. */
-  readonly countedApart?: number;
+  /** Of the memory of members that it was written by. */
+  readonly version?: number;
+  /** How often it was written without the memory that replicas share. */
+  readonly writesApart?: number;
   readonly affectedResources?: readonly AffectedResource[];
   readonly windowStartedAt?: string;
   readonly lastMemberAt?: string;

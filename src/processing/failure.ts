@@ -4,6 +4,7 @@ import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubern
 import type { Signal } from '../signal/signal';
 import { StateUnavailableError } from '../state/signal-state';
 import { FallbackNamespaceError, NamespaceOverLimitError } from './request-opener';
+import { StormOverError } from './storm/storm-commits';
 import type { Failed, FailureReason, Rejected, RejectionReason } from './signal-outcome';
 
 /** What time or an operator can heal; `denied` and `invalid` are the only answers that a retry would repeat. */
@@ -30,6 +31,7 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
   if (error instanceof AuthorizationUnavailableError) return failed(signal, 'authorization_unavailable', cause);
   if (error instanceof StateUnavailableError) return failed(signal, 'state_unavailable', cause);
   if (error instanceof NamespaceOverLimitError) return failed(signal, 'namespace_over_limit', cause);
+  if (error instanceof StormOverError) return failed(signal, 'kubernetes_conflict', cause);
   if (error instanceof FallbackNamespaceError) {
     return error.ofSignal
       ? rejected(

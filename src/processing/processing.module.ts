@@ -25,6 +25,7 @@ import { SignalJournal } from './signal-journal';
 import { SignalProcessor } from './signal-processor';
 import type { StormGrouping } from './storm/storm-group';
 import { StormCommits } from './storm/storm-commits';
+import { StormLookup } from './storm/storm-lookup';
 import { patternWindowMs, rateWindowMs, Storms } from './storm/storms';
 import type { StormRules } from '../state/storm-windows';
 
@@ -59,14 +60,24 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
   providers: [
     {
       provide: Deduplication,
-      inject: [SIGNAL_STATE, RemediationRequestIndex, RemediationRequestClient, CLOCK, GatewayConfig],
+      inject: [SIGNAL_STATE, RemediationRequestIndex, RemediationRequestClient, CLOCK, GatewayConfig, StormLookup],
       useFactory: (
         { state }: OpenSignalState,
         index: RemediationRequestIndex,
         client: RemediationRequestClient,
         clock: Clock,
         { deduplication }: GatewayConfig,
-      ) => new Deduplication(state, index, client, clock, cooldownOf(deduplication)),
+        storms: StormLookup,
+      ) => new Deduplication(state, index, client, clock, cooldownOf(deduplication), storms),
+    },
+    {
+      provide: StormLookup,
+      inject: [RemediationRequestIndex, CLOCK, GatewayConfig],
+      useFactory: (
+        index: RemediationRequestIndex,
+        clock: Clock,
+        { deduplication, fingerprint, stormDetection }: GatewayConfig,
+      ) => new StormLookup(index, clock, cooldownOf(deduplication), groupingOf(stormDetection, fingerprint.cluster)),
     },
     {
       provide: EnvironmentClassifier,
@@ -115,6 +126,7 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
       inject: [
         SIGNAL_STATE,
         StormCommits,
+        StormLookup,
         RemediationRequestIndex,
         RequestOpener,
         CLOCK,
@@ -125,25 +137,14 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
       useFactory: (
         { storms }: OpenSignalState,
         commits: StormCommits,
+        lookup: StormLookup,
         index: RemediationRequestIndex,
         opener: RequestOpener,
         clock: Clock,
-        { deduplication, fingerprint, stormDetection }: GatewayConfig,
+        { stormDetection }: GatewayConfig,
         metrics: GatewayMetrics,
         log: LogSink,
-      ) =>
-        new Storms(
-          storms,
-          commits,
-          index,
-          opener,
-          clock,
-          cooldownOf(deduplication),
-          groupingOf(stormDetection, fingerprint.cluster),
-          () => rulesOf(stormDetection),
-          metrics,
-          log,
-        ),
+      ) => new Storms(storms, commits, lookup, index, opener, clock, () => rulesOf(stormDetection), metrics, log),
     },
     {
       provide: RequestStatus,

@@ -1,15 +1,14 @@
 import { isFailure, KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import { isDnsLabel } from '../kubernetes/kubernetes-names';
 import type { KnownRequest } from '../kubernetes/known-request';
-import {
-  claimAnnotation,
-  type FiringAlert,
-  type RemediationRequest,
-  type StormSpec,
-} from '../kubernetes/remediation-request';
+import { claimAnnotation, type FiringAlert, type RemediationRequest } from '../kubernetes/remediation-request';
 import type { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
-import { buildRemediationRequest, type Classification } from '../kubernetes/remediation-request.factory';
+import {
+  buildRemediationRequest,
+  type Classification,
+  type StormIdentity,
+} from '../kubernetes/remediation-request.factory';
 import type { Clock } from '../clock';
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { Signal } from '../signal/signal';
@@ -24,7 +23,7 @@ export interface NewIncident {
   /** Unique among all replicas. */
   readonly claim: string;
   /** Of the request of a storm. */
-  readonly storm?: StormSpec;
+  readonly storm?: StormIdentity;
 }
 
 export type Opened =

@@ -11,6 +11,7 @@ import { InvalidSignal, type Signal } from '../signal/signal';
 import { keyOf, type Occurrences } from '../state/signal-state';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
+import { isNameOfStorm } from '../kubernetes/kubernetes-names';
 import { toUnprocessed } from './failure';
 import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
@@ -115,6 +116,11 @@ export class SignalProcessor {
     return outcome;
   }
 
+  /** Has a later generation of a storm carry the members of an earlier one that still fire. */
+  carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
+    return this.storms.carryOn(before, into, deadline);
+  }
+
   /** Opens the next generation of a storm, of which signals were received, and answered, before. Never rejects. */
   async reopenStorm(
     signal: Signal,
@@ -126,9 +132,8 @@ export class SignalProcessor {
     try {
       const classification = await this.classify(signal, deadline);
       const joined = await this.storms.reopen(signal, before, spec, classification, deadline);
-      if (joined === 'over') throw new KubernetesApiError('conflict', 'the next generation is over already');
       const request = refOf(joined.request);
-      const storm = this.storms.metadataOf(joined.request, { pattern: signal.name });
+      const storm = this.storms.metadataOf(joined.request, signal.name);
       outcome = joined.created
         ? { ...seenOnce(signal), ...classification, status: 'created', request, reason: 'next_generation', storm }
         : { ...seenOnce(signal), status: 'duplicate', request, reason: 'already_exists' };
@@ -177,7 +182,7 @@ export class SignalProcessor {
       const outcome =
         entry instanceof InvalidSignal
           ? rejectedAsInvalid(entry)
-          : (outcomes.get(entry) ?? sameAs(firing.get(entry.fingerprint)?.signal, outcomes));
+          : (outcomes.get(entry) ?? sameAs(entry, firing.get(entry.fingerprint)?.signal, outcomes));
       page.record(entry, outcome);
       return outcome;
     });
@@ -313,18 +318,19 @@ export class SignalProcessor {
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
-      const stormy = await this.storms.place(countable);
+      const stormy = await this.storms.place(countable, deadline);
       endStorm();
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
       const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));
-      const opened = await Promise.all([
-        openEach(ordinary),
-        ...stormy.map(async (storm) => {
+      // First, so that the storm can name the requests before it.
+      const single = await openEach(ordinary);
+      const joined = await Promise.all(
+        stormy.map(async (storm) => {
           const ones = storm.signals.flatMap((signal) => uncarried.get(signal) ?? []);
           return (await this.join(storm, ones, deadline)) ?? openEach(ones);
         }),
-      ]);
-      return [...processed, ...opened.flat()];
+      );
+      return [...processed, ...single, ...joined.flat()];
     } catch (error) {
       return [...processed, ...newOnes.map((one) => unprocessed(one.fresh, error))];
     }
@@ -342,7 +348,7 @@ export class SignalProcessor {
       if (joined === 'over') return undefined;
       const { created } = joined;
       const request = refOf(joined.request);
-      const storm = this.storms.metadataOf(joined.request, stormy.group);
+      const storm = this.storms.metadataOf(joined.request, stormy.group.pattern);
       return ones.map(({ fresh }, i) => {
         const { fingerprint } = fresh.signal;
         const outcome: SignalOutcome =
@@ -416,7 +422,8 @@ export class SignalProcessor {
     });
     const notedStorms = [...storms.values()].map(async ({ request, members }) => {
       try {
-        const said = members.map(({ signal }) => ({ signal, firing: true }));
+        // In this order firing wins over what resolved in the same webhook.
+        const said = members.flatMap(({ all }) => all.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b))));
         await this.storms.note(request, said, deadline);
       } catch (error) {
         for (const { signal } of members) this.failIfRetryable(signal, error, outcomes);
@@ -431,6 +438,9 @@ export class SignalProcessor {
         try {
           const seen = { count, firstSeen, lastSeen };
           const before = known.get(signal);
+          // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
+          if (before === undefined && isNameOfStorm(request.name))
+            throw new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
           const after = await this.status.note(request, before, all.map(sightingOf), seen, deadline);
           // Then nothing carries the signal any more: it is new when it is sent again.
           if (before !== undefined && after === undefined)
@@ -498,14 +508,20 @@ export class SignalProcessor {
     deadline: AbortSignal,
   ): Promise<void> {
     try {
-      await this.storms.note(
-        storm,
-        members.map((signal) => ({ signal, firing: false })),
-        deadline,
-      );
+      const firing = await this.storms.note(storm, members, deadline);
       const request = refOf(storm);
-      for (const signal of members)
-        outcomes.set(signal, { status: 'resolved', fingerprint: signal.fingerprint, request, reason: 'resolved' });
+      for (const signal of members) {
+        const { fingerprint } = signal;
+        const fires = firing.get(fingerprint);
+        if (fires === undefined) outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'no_request' });
+        else
+          outcomes.set(signal, {
+            status: 'resolved',
+            fingerprint,
+            request,
+            reason: fires ? 'still_firing' : 'resolved',
+          });
+      }
     } catch (error) {
       for (const signal of members) outcomes.set(signal, toUnprocessed(signal, error));
     }
@@ -582,12 +598,17 @@ function rejectedAsInvalid({ problems, summary }: InvalidSignal): SignalOutcome 
 }
 
 /** The outcome of a signal whose incident stands in the webhook a second time: what became of the first. */
-function sameAs(first: Signal | undefined, outcomes: Outcomes): SignalOutcome {
+function sameAs(again: Signal, first: Signal | undefined, outcomes: Outcomes): SignalOutcome {
   const outcome = first === undefined ? undefined : outcomes.get(first);
   if (outcome === undefined) throw new Error('a signal has no outcome');
-  if (outcome.status !== 'created') return outcome;
-  const { fingerprint, request, count, firstSeen, lastSeen } = outcome;
+  if (outcome.status !== 'created' && outcome.status !== 'storm_aggregated') return outcome;
+  const { count, firstSeen, lastSeen } = outcome.status === 'created' ? outcome : seenOnce(again);
+  const { fingerprint, request } = outcome;
   return { status: 'duplicate', reason: 'same_webhook', fingerprint, request, count, firstSeen, lastSeen };
+}
+
+function isFiring({ status }: Signal): boolean {
+  return status === 'firing';
 }
 
 function* batches<T>(entries: Iterable<T>): Generator<T[]> {

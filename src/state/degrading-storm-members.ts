@@ -16,8 +16,4 @@ export class DegradingStormMembers implements StormMembers {
       return this.local.record(storm, recorded, members);
     }
   }
-
-  settle(storm: string, members: readonly StormMember[]): void {
-    this.local.settle(storm, members);
-  }
 }

@@ -1,50 +1,75 @@
-/** A signal that is part of a storm, and whether it fires now. */
+/** What is said of a signal that is part of a storm. */
 export interface StormMember {
   readonly fingerprint: string;
   readonly resource: string;
   readonly firing: boolean;
+  /** The sender's own identity of the alert; several may be one signal. */
+  readonly alert: string;
+  /** When it began to fire, of one that has resolved when it ended. Milliseconds since the epoch. */
+  readonly at: number;
 }
+
+/** A member that the storm request names. */
+export type ListedMember = Pick<StormMember, 'fingerprint' | 'resource' | 'firing'>;
 
 /** What the storm request itself says of its members: a memory that knows less goes on from there. */
 export interface RecordedMembers {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
-  /** Of the alerts, those that were counted without the memory that replicas share. */
-  readonly countedApart: number;
+  /** By when its last member had joined. Milliseconds since the epoch. */
+  readonly lastMemberAt: number;
+  /** Whether that is long ago, so that who began before it and comes only now is one of those that are counted already. */
+  readonly isQuiet: boolean;
+  /** Of the tally that it was written by. */
+  readonly version: number;
+  /** How often it was written without the memory that replicas share. */
+  readonly writesApart: number;
+  /** Whether it was this process that wrote it last, without that memory. */
+  readonly ownApart: boolean;
   /** The members that it names; there may be more. */
-  readonly listed: readonly StormMember[];
+  readonly listed: readonly ListedMember[];
 }
 
 export interface StormTally {
   readonly alertCount: number;
   readonly resolvedCount: number;
   readonly totalAffectedResources: number;
-  readonly countedApart: number;
-  /** Members were counted whose names are lost, so that some may be counted twice. */
+  /** Members are counted whose names are lost. */
   readonly approximate: boolean;
+  /** Grows with everything that is recorded. */
+  readonly version: number;
+  /** Whether the memory is this process's own. */
+  readonly apart: boolean;
+  /** By fingerprint of those that were recorded: whether the member fires now; none of who was never part of the storm. */
+  readonly firing: ReadonlyMap<string, boolean>;
 }
 
 /**
  * Who is part of which storm, so that everybody is counted once: however often it is sent, to whichever replica, and if the one
  * that counted it died before its sender was answered.
  *
- * A memory that replicas share knows everybody, whatever was written. One of a single process knows what it wrote itself; the
- * rest is what the request says.
+ * Where the request shows that it was written by a memory that knew more, or by another one, this memory begins anew from it. The
+ * names that the request does not list are lost then. Who resolves takes the place of one of them. Who fires does so only when
+ * nobody had joined for long: in the middle of a storm it may be new, and is counted, perhaps twice. When all that have names
+ * have resolved, and enough of them may be counted twice to be all that have none, then all have.
  *
  * It is lost a day after the last change. Rejects with `StateUnavailableError` when it cannot be reached in time.
  */
 export interface StormMembers {
   /**
-   * Records how signals stand. One that fires and is not a member becomes one; one that has resolved and is none changes
-   * nothing, unless there are members whose names are lost: then it is one of them.
+   * Records what is said of signals. One that fires and is not a member becomes one. A member has resolved when none of its
+   * sender's alerts fires any more; the end of an earlier firing is none.
    * @param storm unique to the storm request
-   * @param members of distinct fingerprints; none: only the tally is asked for
+   * @param members of distinct pairs of fingerprint and alert; none: only the tally is asked for
    */
   record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally>;
-
-  /** Takes note that the request was written as these members were recorded. */
-  settle(storm: string, members: readonly StormMember[]): void;
 }
 
 export const membersLifeMs = 24 * 3_600_000;
+/** Of one storm; beyond it, members are counted and their names not kept. */
+export const maxNamedMembers = 50_000;
+/** Of one member. */
+export const maxAlertsOfMember = 16;
+/** Stands for alerts of a member whose names are not known. */
+export const unknownAlert = '?';

@@ -38,9 +38,10 @@ describe('in the middle of a storm', () => {
   const bodies = (alertname: string, count: number) =>
     Array.from({ length: count / alertsPerPost }, (_, post) =>
       webhook(
-        ...Array.from({ length: alertsPerPost }, (__, i) =>
-          firing({ alertname, namespace: 'test', pod: `pod-${post * alertsPerPost + i}`, container: 'app' }),
-        ),
+        ...Array.from({ length: alertsPerPost }, (__, i) => {
+          const labels = { alertname, namespace: 'test', pod: `pod-${post * alertsPerPost + i}`, container: 'app' };
+          return firing(labels, { startsAt: new Date().toISOString() });
+        }),
       ),
     );
 

@@ -1,8 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { RecordedMembers, StormMember } from '../../src/state/storm-members';
+import type { RecordedMembers, StormMember, StormTally } from '../../src/state/storm-members';
 import { aFingerprint } from '../support/incident';
 import { RedisServer } from '../support/redis-server';
 import { subjects, type SignalStateSubject } from './signal-state.subjects';
+
+const nothing: RecordedMembers = {
+  alertCount: 0,
+  resolvedCount: 0,
+  totalAffectedResources: 0,
+  lastMemberAt: 0,
+  isQuiet: false,
+  version: 0,
+  writesApart: 0,
+  ownApart: true,
+  listed: [],
+};
+/** When members of specs begin to fire, and end, unless they say otherwise. */
+const began = 1_000_000;
+const ended = 2_000_000;
 
 // Each case has storms of its own, so nothing is ever cleaned.
 describe('StormMembers', () => {
@@ -15,123 +30,156 @@ describe('StormMembers', () => {
   describe.each(subjects)('%s', (_, open) => {
     let subject: SignalStateSubject;
     let storm: string;
+    /** What the request says: what was written last. */
+    let object: RecordedMembers;
+    let lastWrite: Promise<unknown> = Promise.resolve();
+
     beforeAll(async () => {
       subject = await open(redis.addr);
     });
-    beforeEach(() => (storm = randomUUID()));
+    beforeEach(() => {
+      storm = randomUUID();
+      object = nothing;
+    });
     afterAll(() => subject.close());
 
     const member = (more: Partial<StormMember> = {}): StormMember => {
       const fingerprint = aFingerprint();
-      return { fingerprint, resource: `Pod/${fingerprint}`, firing: true, ...more };
+      return { fingerprint, resource: `Pod/${fingerprint}`, firing: true, alert: 'a', at: began, ...more };
     };
     const many = (count: number, more?: Partial<StormMember>) => Array.from({ length: count }, () => member(more));
-    const nothing: RecordedMembers = {
-      alertCount: 0,
-      resolvedCount: 0,
-      totalAffectedResources: 0,
-      countedApart: 0,
-      listed: [],
-    };
-    /** What the request says: what was written last. */
-    let object: RecordedMembers;
-    let lastWrite: Promise<unknown> = Promise.resolve();
-    beforeEach(() => (object = nothing));
-    const write = async (members: readonly StormMember[], recorded: RecordedMembers) => {
+    const resolved = (members: readonly StormMember[], at = ended) =>
+      members.map((one) => ({ ...one, firing: false, at }));
+    const write = async (members: readonly StormMember[], recorded: RecordedMembers): Promise<StormTally> => {
       const tally = await subject.members.record(storm, recorded, members);
-      subject.members.settle(storm, members);
-      object = { ...tally, listed: recorded.listed };
-      return [tally.alertCount, tally.resolvedCount, tally.totalAffectedResources, tally.approximate];
+      const { alertCount, resolvedCount, totalAffectedResources, version } = tally;
+      object = { ...recorded, alertCount, resolvedCount, totalAffectedResources, version, ownApart: true };
+      return tally;
     };
     /** The API server lets one write after the other. */
-    const record = (members: readonly StormMember[], recorded?: RecordedMembers) => {
+    const tallyOf = (members: readonly StormMember[], recorded?: RecordedMembers) => {
       const written = lastWrite.then(() => write(members, recorded ?? object));
       lastWrite = written;
       return written;
     };
-    const resolved = (members: readonly StormMember[]) => members.map((one) => ({ ...one, firing: false }));
+    /** Alerts, resolved ones, resources. */
+    const record = async (members: readonly StormMember[], recorded?: RecordedMembers) => {
+      const { alertCount, resolvedCount, totalAffectedResources } = await tallyOf(members, recorded);
+      return [alertCount, resolvedCount, totalAffectedResources];
+    };
 
     it('counts everybody once, however often it is recorded', async () => {
       const members = many(30);
-      expect(await record(members)).toEqual([30, 0, 30, false]);
-      expect(await record(members)).toEqual([30, 0, 30, false]);
+      expect(await record(members)).toEqual([30, 0, 30]);
+      expect(await record(members)).toEqual([30, 0, 30]);
       const tallies = await Promise.all(Array.from({ length: 20 }, () => record(many(10))));
-      expect(tallies.map(([alerts]) => alerts).toSorted()).toEqual(
-        Array.from({ length: 20 }, (__, i) => 40 + 10 * i).toSorted(),
-      );
-      expect(await record([])).toEqual([230, 0, 230, false]);
+      expect(tallies.map(([alerts]) => alerts)).toEqual(Array.from({ length: 20 }, (__, i) => 40 + 10 * i));
+      expect(await tallyOf([])).toMatchObject({ alertCount: 230, approximate: false });
+    });
+
+    it('counts once what was recorded and never written', async () => {
+      const members = many(3);
+      await subject.members.record(storm, nothing, members);
+      expect(await record(members, nothing)).toEqual([3, 0, 3]);
+      expect(await record(many(1))).toEqual([4, 0, 4]);
     });
 
     it('counts distinct resources', async () => {
-      expect(await record([...many(3, { resource: 'Pod/a' }), ...many(2, { resource: 'Pod/b' })])).toEqual([
-        5,
-        0,
-        2,
-        false,
-      ]);
+      expect(await record([...many(3, { resource: 'Pod/a' }), ...many(2, { resource: 'Pod/b' })])).toEqual([5, 0, 2]);
     });
 
     it('counts who has resolved, and who fires again', async () => {
       const members = many(3);
       await record(members);
-      expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3, false]);
-      expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3, false]);
-      expect(await record(members.slice(0, 1))).toEqual([3, 1, 3, false]);
-      expect(await record(resolved(members))).toEqual([3, 3, 3, false]);
+      expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3]);
+      expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3]);
+      expect(await record(members.slice(0, 1).map((one) => ({ ...one, at: ended + 1 })))).toEqual([3, 1, 3]);
+      expect(await record(resolved(members, ended + 2))).toEqual([3, 3, 3]);
     });
 
-    it('does not know who resolves and was never part of it', async () => {
-      await record(many(2));
-      expect(await record(resolved(many(1)))).toEqual([2, 0, 2, false]);
+    it('tells how each stands, and who is none of them', async () => {
+      const [one, other] = [member(), member()];
+      await record([one, other]);
+      const { firing, resolvedCount } = await tallyOf(resolved([one, member()]));
+      expect([...firing]).toEqual([[one.fingerprint, false]]);
+      expect(resolvedCount).toBe(1);
+    });
+
+    it('has a member resolve when none of its alerts fires any more', async () => {
+      const one = member({ alert: 'first container' });
+      const other = { ...one, alert: 'second container' };
+      await record([one, other]);
+      expect(await tallyOf(resolved([one]))).toMatchObject({
+        resolvedCount: 0,
+        firing: new Map([[one.fingerprint, true]]),
+      });
+      expect(await record(resolved([other]))).toEqual([1, 1, 1]);
+    });
+
+    it('does not take the end of an earlier firing for that of this one', async () => {
+      const one = member();
+      await record([one]);
+      expect(await record(resolved([one], began - 1))).toEqual([1, 0, 1]);
     });
 
     it('keeps storms apart', async () => {
       await record(many(2));
       storm = randomUUID();
-      expect(await record(many(1), nothing)).toEqual([1, 0, 1, false]);
+      expect(await record(many(1), nothing)).toEqual([1, 0, 1]);
     });
 
     describe('that lost its memory', () => {
+      const lost = { ...nothing, lastMemberAt: began + 10, version: 7, ownApart: false };
+
       it('goes on exactly from a request that lists them all', async () => {
         const listed = [...many(3), ...many(2, { firing: false })];
-        const recorded = { alertCount: 5, resolvedCount: 2, totalAffectedResources: 5, countedApart: 0, listed };
-        expect(await record([listed[0]!, member()], recorded)).toEqual([6, 2, 6, false]);
-        expect(await record(resolved(listed))).toEqual([6, 5, 6, false]);
+        const recorded = { ...lost, alertCount: 5, resolvedCount: 2, totalAffectedResources: 5, listed };
+        expect(await record([listed[0]!, member({ at: ended })], recorded)).toEqual([6, 2, 6]);
+        expect(await tallyOf(resolved(listed))).toMatchObject({ resolvedCount: 5, approximate: false });
       });
 
-      it('goes on from the counts of those whose names are lost, and says that it is not exact', async () => {
+      it('long after the last had joined, gives who began before the place of one whose name is lost', async () => {
+        const recorded = { ...lost, isQuiet: true, alertCount: 10, totalAffectedResources: 10, listed: many(3) };
+        const again = many(7);
+        expect(await tallyOf(again, recorded)).toMatchObject({ alertCount: 10, approximate: true });
+        expect(await record(many(2, { at: ended }))).toEqual([12, 0, 12]);
+        expect(await record(resolved(again))).toEqual([12, 7, 12]);
+      });
+
+      it('in the middle of a storm counts who may be new, and knows in the end that all have resolved', async () => {
         const listed = many(3);
-        const recorded = { alertCount: 10, resolvedCount: 4, totalAffectedResources: 9, countedApart: 0, listed };
-        expect(await record(many(2), recorded)).toEqual([12, 4, 11, true]);
-        // One of them resolves: it is named from here on.
-        expect(await record(many(1, { firing: false }))).toEqual([12, 5, 11, true]);
+        const recorded = { ...lost, alertCount: 10, totalAffectedResources: 10, listed };
+        const again = many(7);
+        expect(await tallyOf(again, recorded)).toMatchObject({ alertCount: 17, approximate: true });
+        const late = many(2, { at: ended });
+        expect(await record(late)).toEqual([19, 0, 19]);
+        expect(await record(resolved([...listed, ...again], ended + 1))).toEqual([19, 10, 19]);
+        expect(await record(resolved(late, ended + 1))).toEqual([19, 19, 19]);
       });
 
-      it('knows in the end that all have resolved', async () => {
-        const recorded = { alertCount: 3, resolvedCount: 1, totalAffectedResources: 3, countedApart: 0, listed: [] };
-        await record([], recorded);
-        expect(await record(many(2, { firing: false }))).toEqual([3, 3, 3, true]);
+      it('knows in the end that all have resolved, whatever their names', async () => {
+        const recorded = { ...lost, alertCount: 5, resolvedCount: 2, totalAffectedResources: 5 };
+        expect(await record(many(3, { firing: false, at: ended }), recorded)).toEqual([5, 5, 5]);
       });
 
-      it('counts what others count without it, in whatever order they write', async () => {
-        await record(many(4));
-        const others = (count: number) => {
-          object = { ...object, alertCount: object.alertCount + count, countedApart: object.countedApart + count };
-        };
-        others(3);
-        expect((await record(many(2))).slice(0, 1)).toEqual([9]);
-        // It is recorded, and others write first.
-        const late = many(5);
-        await subject.members.record(storm, object, late);
-        others(20);
-        expect((await record(late)).slice(0, 1)).toEqual([34]);
-        expect(object.countedApart).toBeGreaterThanOrEqual(23);
+      it('begins anew when others have written without it', async () => {
+        const members = many(20);
+        await record(members);
+        // Ten have resolved, and five have joined.
+        const listed = members.map((one, i) => ({ ...one, firing: i >= 10 }));
+        const others = { alertCount: 25, resolvedCount: 10, totalAffectedResources: 25, listed };
+        const recorded = { ...object, ...others, lastMemberAt: began + 10, writesApart: 3, ownApart: false };
+        expect(await record(resolved(members.slice(10, 11)), recorded)).toEqual([25, 11, 25]);
+        expect(await record(resolved(members))).toEqual([25, 20, 25]);
+        expect(await record(many(5, { firing: false, at: ended }))).toEqual([25, 25, 25]);
       });
 
-      it('counts what others counted meanwhile', async () => {
-        await record(many(4));
-        const recorded = { alertCount: 6, resolvedCount: 0, totalAffectedResources: 6, countedApart: 0, listed: [] };
-        expect(await record(many(1), recorded)).toEqual([7, 0, 7, true]);
+      it('begins anew when it was put back to an earlier state', async () => {
+        const members = many(5);
+        await record(members);
+        const recorded = { ...object, resolvedCount: 3, version: object.version + 10, ownApart: false };
+        const listed = members.map((one, i) => ({ ...one, firing: i >= 3 }));
+        expect(await record(resolved(members.slice(3, 4)), { ...recorded, listed })).toEqual([5, 4, 5]);
       });
     });
   });

@@ -80,8 +80,9 @@ describe('the shared memory over TLS', () => {
     await storms.place([{ key: 'group', candidates }], all);
     await storms.place([{ key: 'group', candidates: [{ ...candidates[0]!, fingerprint: aFingerprint() }] }], all);
     await storms.close('group');
-    const nobody = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, countedApart: 0, listed: [] };
-    await members.record('storm', nobody, [{ fingerprint, resource: 'Pod/a', firing: true }]);
+    const counts = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, lastMemberAt: 0, isQuiet: false };
+    const nobody = { ...counts, version: 0, writesApart: 0, ownApart: false, listed: [] };
+    await members.record('storm', nobody, [{ fingerprint, resource: 'Pod/a', firing: true, alert: 'a', at: 1 }]);
     expect(connection.status).toEqual({ up: true });
   });
 

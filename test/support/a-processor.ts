@@ -11,6 +11,7 @@ import { RequestStatus } from '../../src/processing/request-status/request-statu
 import { SignalJournal } from '../../src/processing/signal-journal';
 import { SignalProcessor } from '../../src/processing/signal-processor';
 import { StormCommits } from '../../src/processing/storm/storm-commits';
+import { StormLookup } from '../../src/processing/storm/storm-lookup';
 import type { StormGrouping } from '../../src/processing/storm/storm-group';
 import { patternWindowMs, rateWindowMs, Storms } from '../../src/processing/storm/storms';
 import type { InvalidSignal, Signal } from '../../src/signal/signal';
@@ -87,7 +88,9 @@ export function aProcessor(
       ['default', 'P3'],
     ]),
   );
-  const deduplication = new Deduplication(state, index, requests, clock, cooldownMs);
+  const { grouping = noStorms, rules: stormRules = defaultStormRules } = storm;
+  const lookup = new StormLookup(index, clock, cooldownMs, grouping);
+  const deduplication = new Deduplication(state, index, requests, clock, cooldownMs, lookup);
   const opener = new RequestOpener(requests, index, clock, cooldownMs, fallbackNamespace);
   const journal = new SignalJournal(metrics, environment, clock, log);
   const reviews = new FakeAccessReviewClient();
@@ -99,21 +102,9 @@ export function aProcessor(
     log,
   );
   const status = new RequestStatus(requests, index, clock, log);
-  const { grouping = noStorms, rules: stormRules = defaultStormRules } = storm;
   const { windows = new EmbeddedStormWindows(clock), members = new EmbeddedStormMembers(clock) } = storm;
   const commits = new StormCommits(members, requests, index, clock, () => 20);
-  const storms = new Storms(
-    windows,
-    commits,
-    index,
-    opener,
-    clock,
-    cooldownMs,
-    grouping,
-    () => stormRules,
-    metrics,
-    log,
-  );
+  const storms = new Storms(windows, commits, lookup, index, opener, clock, () => stormRules, metrics, log);
   const processor = new SignalProcessor(
     authorizer,
     deduplication,

@@ -7,7 +7,8 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
-import type { Claim, Occurrences, RequestRef, SignalState } from '../../state/signal-state';
+import { keyOf, type Claim, type Occurrences, type RequestRef, type SignalState } from '../../state/signal-state';
+import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
 import { standingOf, type Standing } from './standing';
 
@@ -43,8 +44,12 @@ export interface Claimed {
   readonly failed: ReadonlyMap<Signal, unknown>;
 }
 
+type Look = (entry: { readonly request: RequestRef }) => Promise<KnownRequest | 'deleted' | 'unknown'>;
+
 const firstPollMs = 25;
 const maxPollMs = 400;
+/** Of the clocks of Redis and of the API server. */
+const clockSkewMs = 5_000;
 
 /**
  * Decides which signals are new: claim, then confirm or release.
@@ -62,6 +67,7 @@ export class Deduplication {
     private readonly client: RemediationRequestClient,
     private readonly clock: Clock,
     private readonly cooldownMs: number,
+    private readonly storms: StormLookup,
   ) {}
 
   get inFlightCount(): number {
@@ -82,7 +88,8 @@ export class Deduplication {
     const stale: { signal: Signal; over: RequestRef }[] = [];
 
     const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
-    const judged = await Promise.allSettled(claims.map((claim) => this.judge(claim, deadline)));
+    const look = this.lookOnce(deadline);
+    const judged = await Promise.allSettled(claims.map((claim) => this.judge(claim, look)));
     for (const [i, signal] of signals.entries()) {
       const found = judged[i];
       if (found?.status === 'rejected') claimed.failed.set(signal, found.reason);
@@ -147,36 +154,41 @@ export class Deduplication {
   }
 
   /** How a fresh signal's incident stands in the cluster: the memory may have forgotten what the cluster knows. */
-  async standing({ fingerprint }: Signal, deadline: AbortSignal): Promise<Standing> {
+  async standing(signal: Signal, deadline: AbortSignal): Promise<Standing> {
+    const { fingerprint } = signal;
     const found = await this.index.find(fingerprint, deadline);
     const own = found.filter((request) => request.fingerprint === fingerprint);
     const standing = standingOf(own, this.clock.now(), this.cooldownMs);
-    if (standing.kind === 'carried' || own.length === found.length) return standing;
+    const group = this.storms.groupOf(signal);
+    if (standing.kind === 'carried' || own.length === found.length || group === undefined) return standing;
     // A storm of which it is part, and by which it is named.
-    const storms = found.filter((request) => request.fingerprint !== fingerprint);
-    const storm = standingOf(storms, this.clock.now(), this.cooldownMs);
+    const storm = this.storms.standing(group, found);
     return storm.kind === 'carried' ? storm : standing;
   }
 
   /**
    * The requests that carry these incidents now, else their last ones, without counting a sighting: what resolved has to be
-   * known there as well, for a next generation begins with what still fires.
+   * known there as well, for a next generation begins with what still fires. The storm of its group may carry what nobody names.
    */
   async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<(KnownRequest | undefined)[]> {
     const standings = await Promise.all(signals.map((signal) => this.standing(signal, deadline)));
-    const latest = standings.map((standing) => (standing.kind === 'carried' ? standing.request : standing.over));
-    const unknown = signals.filter((_, i) => latest[i] === undefined);
-    if (unknown.length === 0) return latest;
+    const uncarried = signals.filter((_, i) => standings[i]?.kind !== 'carried');
     // What another replica has just created is in the memory before it is in our watch.
-    const entries = await this.state.find(unknown.map(({ fingerprint }) => fingerprint));
+    const entries =
+      uncarried.length === 0 ? [] : await this.state.find(uncarried.map(({ fingerprint }) => fingerprint));
+    const look = this.lookOnce(deadline);
     const looked = await Promise.all(
-      entries.map(async (entry) => entry && (this.index.get(entry.request) ?? this.look(entry, deadline))),
+      entries.map(async (entry) => (entry === undefined ? undefined : (this.index.get(entry.request) ?? look(entry)))),
     );
-    const remembered = new Map(unknown.map((signal, i) => [signal, looked[i]]));
+    const remembered = new Map(uncarried.map((signal, i) => [signal, looked[i]]));
     return signals.map((signal, i) => {
-      const known = latest[i] ?? remembered.get(signal);
+      const standing = standings[i];
+      if (standing?.kind === 'carried') return standing.request;
+      const known = remembered.get(signal);
       if (known === 'unknown') throw new KubernetesApiError('unavailable', 'a request cannot be read now');
-      return known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
+      const entered =
+        known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
+      return entered ?? this.storms.requestOf(signal) ?? standing?.over;
     });
   }
 
@@ -205,17 +217,29 @@ export class Deduplication {
   /** Whether the request that a duplicate's entry points to still counts; it is `over` when it cooled down, or was deleted. */
   private async judge(
     claim: Claim,
-    deadline: AbortSignal,
+    look: Look,
   ): Promise<{ readonly over?: RequestRef; readonly known?: KnownRequest }> {
     if (claim.outcome !== 'duplicate') return {};
-    const known = this.index.get(claim.request) ?? (await this.look(claim, deadline));
+    const known = this.index.get(claim.request) ?? (await look(claim));
     if (known === 'unknown') return {};
-    // A name can pass to another incident that shares its digits, once its request was deleted.
     const over =
       known === 'deleted' ||
       !isAbout(known, claim.fingerprint) ||
+      // It was part of an earlier storm whose request had this name.
+      (known.storm !== undefined && claim.firstSeen < known.createdAt - clockSkewMs) ||
       standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
     return over ? { over: claim.request } : { known };
+  }
+
+  /** Looks up each request once, however many signals it carries. */
+  private lookOnce(deadline: AbortSignal): Look {
+    const looks = new Map<string, Promise<KnownRequest | 'deleted' | 'unknown'>>();
+    return ({ request }) => {
+      const key = keyOf(request);
+      const look = looks.get(key) ?? this.look({ request }, deadline);
+      looks.set(key, look);
+      return look;
+    };
   }
 
   /**

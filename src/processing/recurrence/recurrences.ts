@@ -106,6 +106,10 @@ export class Recurrences {
     const standing = standingOf(known, this.clock.now(), this.cooldownMs);
     if (standing.kind === 'carried' && isSameRequest(standing.request, request)) return false;
     if (standing.kind === 'carried' || (standing.over && !isSameRequest(standing.over, request))) {
+      const later =
+        standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
+      if (current.storm !== undefined && later?.storm !== undefined)
+        await this.processor.carryOn(current, later, deadline);
       this.status.carriedOn(refOf(request));
       return true;
     }

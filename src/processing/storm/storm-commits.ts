@@ -15,25 +15,32 @@ export class StormOverError extends Error {
   override readonly name = 'StormOverError';
 }
 
+export interface Committed {
+  /** As it stands now. */
+  readonly request: KnownRequest;
+  /** By fingerprint: whether the member fires; none of who is not part of the storm. */
+  readonly firing: ReadonlyMap<string, boolean>;
+}
+
 interface Waiter {
   readonly change: StormChange;
-  readonly written: PromiseWithResolvers<KnownRequest>;
+  readonly written: PromiseWithResolvers<Committed>;
 }
 
 interface Pending {
   readonly ref: RequestRef;
   waiters: Waiter[];
+  /** Said by them. */
+  changes: number;
   running: boolean;
   /** When it was written last, by the monotonic clock. */
   writtenAt: number;
   timer?: NodeJS.Timeout;
-  /** A write whose answer did not come; the request names it if it was done. */
-  unanswered?: { readonly writer: string; readonly members: readonly MemberChange[] };
 }
 
 const writeTimeoutMs = 4_500;
-/** A write without an answer is remembered for the senders, who send again. */
-const rememberedMs = 60_000;
+/** With so many to be written nobody waits for the interval. */
+const enough = 200;
 /** Other replicas write the same status at the same time: so often it is read again. */
 const maxAttempts = 12;
 /** Members that wait for a write; each has a sender that waits for its answer. */
@@ -48,7 +55,9 @@ const maxWaiting = 100_000;
  */
 export class StormCommits {
   private readonly pending = new Map<string, Pending>();
-  private readonly processId = randomBytes(8).toString('hex');
+  /** What names the writes of this process: with the memory that replicas share, and with its own. */
+  private readonly shared = `${randomBytes(8).toString('hex')}-`;
+  private readonly apart = `apart-${this.shared}`;
   private writes = 0;
   private waiting = 0;
 
@@ -66,17 +75,18 @@ export class StormCommits {
   }
 
   /**
-   * Writes how signals of a storm stand. Answers its request as it then stands.
+   * Writes how signals of a storm stand.
    * @throws StormOverError when some of them join, and nobody can any more
    * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError
    */
-  async commit(ref: RequestRef, change: StormChange, deadline: AbortSignal): Promise<KnownRequest> {
+  async commit(ref: RequestRef, change: StormChange, deadline: AbortSignal): Promise<Committed> {
     const size = change.members.length;
     if (this.waiting + size > maxWaiting)
       throw new KubernetesApiError('overloaded', 'too many members of storms wait for the API server');
     const entry = this.entryOf(ref);
-    const waiter = { change, written: Promise.withResolvers<KnownRequest>() };
+    const waiter = { change, written: Promise.withResolvers<Committed>() };
     entry.waiters.push(waiter);
+    entry.changes += size;
     this.waiting += size;
     this.schedule(entry);
     try {
@@ -86,11 +96,19 @@ export class StormCommits {
     }
   }
 
+  /** As `commit`, for what nobody waits for: that a signal still fires, by which of its alerts. */
+  remember(ref: RequestRef, change: StormChange): void {
+    const due = deadlineIn(writeTimeoutMs);
+    this.commit(ref, change, due.signal)
+      .catch(() => undefined)
+      .finally(() => due.clear());
+  }
+
   private entryOf(ref: RequestRef): Pending {
     const key = keyOf(ref);
     let entry = this.pending.get(key);
     if (entry === undefined) {
-      entry = { ref, waiters: [], running: false, writtenAt: Number.NEGATIVE_INFINITY };
+      entry = { ref, waiters: [], changes: 0, running: false, writtenAt: Number.NEGATIVE_INFINITY };
       this.pending.set(key, entry);
     }
     return entry;
@@ -98,8 +116,9 @@ export class StormCommits {
 
   /** The first is written at once; who comes while that is under way, or soon after, shares the next. */
   private schedule(entry: Pending): void {
-    if (entry.running || entry.timer !== undefined) return;
-    const pauseMs = entry.writtenAt + this.flushIntervalMs() - performance.now();
+    if (entry.running || (entry.timer !== undefined && entry.changes < enough)) return;
+    clearTimeout(entry.timer);
+    const pauseMs = entry.changes < enough ? entry.writtenAt + this.flushIntervalMs() - performance.now() : 0;
     entry.timer = setTimeout(() => void this.write(entry), Math.max(0, pauseMs));
   }
 
@@ -109,15 +128,16 @@ export class StormCommits {
     entry.running = true;
     const { waiters } = entry;
     entry.waiters = [];
+    entry.changes = 0;
     const due = deadlineIn(writeTimeoutMs);
     try {
-      await this.apply(entry, waiters, due.signal);
+      // What wrote nothing holds up nobody.
+      if (await this.apply(entry.ref, waiters, due.signal)) entry.writtenAt = performance.now();
     } catch (error) {
       for (const { written } of waiters) written.reject(error);
     } finally {
       due.clear();
     }
-    entry.writtenAt = performance.now();
     entry.running = false;
     if (entry.waiters.length > 0) this.schedule(entry);
     else this.forgetLater(entry);
@@ -125,20 +145,16 @@ export class StormCommits {
 
   /** It is kept until it may be written again: who comes earlier has to wait for that. */
   private forgetLater(entry: Pending): void {
-    setTimeout(
-      () => {
-        const isIdle = !entry.running && entry.timer === undefined && entry.waiters.length === 0;
-        if (isIdle && this.pending.get(keyOf(entry.ref)) === entry) this.pending.delete(keyOf(entry.ref));
-      },
-      entry.unanswered ? rememberedMs : this.flushIntervalMs(),
-    ).unref();
+    setTimeout(() => {
+      const isIdle = !entry.running && entry.timer === undefined && entry.waiters.length === 0;
+      if (isIdle && this.pending.get(keyOf(entry.ref)) === entry) this.pending.delete(keyOf(entry.ref));
+    }, this.flushIntervalMs()).unref();
   }
 
-  private async apply(entry: Pending, all: readonly Waiter[], signal: AbortSignal): Promise<void> {
-    const { ref } = entry;
+  /** Answers whether something was written. */
+  private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<boolean> {
     let waiters = all;
-    // What the watch shows may be older than an answer that did not come.
-    let known = entry.unanswered ? undefined : this.index.get(ref);
+    let known = this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       known ??= await this.read(ref, signal);
       const storm = known?.storm;
@@ -149,28 +165,22 @@ export class StormCommits {
           if (!mayStay) written.reject(new StormOverError(`the storm ${keyOf(ref)} is over`));
           return mayStay;
         });
-        if (known === undefined || storm === undefined || waiters.length === 0) return;
+        if (known === undefined || storm === undefined || waiters.length === 0) return false;
       }
-      // One that was deleted and made again begins anew.
-      const key = `${keyOf(ref)}/${known.createdAt}`;
-      const { unanswered } = entry;
-      if (unanswered !== undefined && storm.writer === unanswered.writer) this.members.settle(key, unanswered.members);
-      delete entry.unanswered;
-      // After the object was read: who writes between the two makes this write a conflict.
       const change = together(waiters);
-      const tally = await this.members.record(key, recordedIn(storm), change.members);
-      const writer = `${this.processId}-${++this.writes}`;
-      const status = stormStatusAfter(known, storm, tally, change, writer);
+      // After the object was read: who writes between the two makes this write a conflict.
+      const recorded = recordedIn(storm, storm.writer?.startsWith(this.apart) === true, this.clock.now());
+      const begins = storm.version === 0 ? { ...recorded, ...countsOf(change, this.clock.now()) } : recorded;
+      const tally = await this.members.record(`${keyOf(ref)}/${storm.uid}`, begins, change.members);
+      const writer = `${tally.apart ? this.apart : this.shared}${++this.writes}`;
+      const status = stormStatusAfter(known, storm, tally, change, writer, this.clock.now());
       try {
-        entry.unanswered = { writer, members: change.members };
         const written =
           status === undefined
             ? known
             : this.index.observe(await this.client.patchStatus(ref, status, known.resourceVersion, signal));
-        delete entry.unanswered;
-        this.members.settle(key, change.members);
-        for (const waiter of waiters) waiter.written.resolve(written);
-        return;
+        for (const waiter of waiters) waiter.written.resolve({ request: written, firing: tally.firing });
+        return status !== undefined;
       } catch (error) {
         if (!isFailure(error, 'conflict') && !isFailure(error, 'not-found')) throw error;
         known = undefined;
@@ -189,16 +199,26 @@ export class StormCommits {
   }
 }
 
+/** What a request counts that nothing was written to. */
+function countsOf({ unnamed = 0 }: StormChange, now: number) {
+  // Who is named is none of these.
+  return unnamed === 0
+    ? {}
+    : { alertCount: unnamed, totalAffectedResources: unnamed, lastMemberAt: now - 1, isQuiet: true };
+}
+
 /** What is said later of a signal counts. */
 function together(waiters: readonly Waiter[]): StormChange {
   const members = new Map<string, MemberChange>();
   let window: StormWindow | undefined;
+  let unnamed = 0;
   const precededBy: string[] = [];
   for (const { change } of waiters) {
-    for (const member of change.members) members.set(member.fingerprint, member);
+    for (const member of change.members) members.set(`${member.fingerprint} ${member.alert}`, member);
     if (change.window !== undefined && change.window.lastMemberAt >= (window?.lastMemberAt ?? 0))
       window = change.window;
     precededBy.push(...(change.precededBy ?? []));
+    unnamed = Math.max(unnamed, change.unnamed ?? 0);
   }
-  return { members: [...members.values()], window, precededBy: precededBy.length > 0 ? precededBy : undefined };
+  return { members: [...members.values()], window, precededBy, unnamed };
 }

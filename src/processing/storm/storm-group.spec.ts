@@ -55,6 +55,7 @@ describe('groupOf', () => {
       fingerprint: '0858b5ccc4965fd0aea63d68dafe2907019807ded88422e0b6e9ccc43a3b4b62',
       namespace: 'prod',
       pattern: 'namespace=prod alertname=HighMemoryUsage',
+      title: 'HighMemoryUsage',
     });
   });
 
@@ -71,6 +72,7 @@ describe('groupOf', () => {
     expect(groupOf(labelled, { ...grouping, groupBy: ['severity', 'team', 'absent'] })).toMatchObject({
       namespace: '',
       pattern: 'severity=critical team=payments absent=',
+      title: 'critical payments ',
     });
   });
 

@@ -20,6 +20,8 @@ export interface SignalGroup {
   readonly namespace: string;
   /** For people: what its signals have in common. */
   readonly pattern: string;
+  /** What its storm requests are called by: the same for every signal of the group. */
+  readonly title: string;
 }
 
 /** Labels that name the object, or where it was scraped, rather than say what is wrong with it; `exported_` ones as well. */
@@ -38,6 +40,7 @@ export function groupOf(
     fingerprint: hash('sha256', JSON.stringify(['storm', 'v1', cluster, ...values]), 'hex'),
     namespace: groupBy.includes('namespace') ? signal.namespace : '',
     pattern: groupBy.map((name, i) => `${name}=${values[i]}`).join(' '),
+    title: groupBy.includes('alertname') ? signal.name : values.join(' '),
   };
 }
 

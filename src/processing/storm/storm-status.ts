@@ -3,18 +3,28 @@ import { maxAffectedResources, type AffectedResource, type StormStatus } from '.
 import { severities, type Severity } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { formatTimestamp } from '../../signal/timestamp';
-import type { RecordedMembers, StormMember, StormTally } from '../../state/storm-members';
+import {
+  unknownAlert,
+  type ListedMember,
+  type RecordedMembers,
+  type StormMember,
+  type StormTally,
+} from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
+import { alertOf } from '../request-status/sighting';
 import { resourceOf } from './storm-group';
 
-/** How one signal of a storm stands. */
+/** As Kubernetes names objects; what is longer names none. */
+const maxNameLength = 253;
+/** Longer than Alertmanager waits before it tells of a new alert, as it is commonly configured. */
+const quietMs = 120_000;
+
+/** What is said of one signal of a storm. */
 export interface MemberChange extends StormMember {
   readonly kind: string;
   readonly name: string;
   readonly namespace: string;
   readonly severity: Severity;
-  /** When it was said; of one that has resolved, when it did. */
-  readonly at: number;
 }
 
 /** What is to be written to the request of a storm. */
@@ -23,20 +33,24 @@ export interface StormChange {
   /** Absent when nobody joined. */
   readonly window?: StormWindow | undefined;
   /** Requests of the signals before it. */
-  readonly precededBy?: readonly string[] | undefined;
+  readonly precededBy?: readonly string[];
+  /** Members that go on from an earlier generation and that nobody names; of a request that nothing was written to. */
+  readonly unnamed?: number | undefined;
 }
 
-export function changeOf(signal: Signal, firing: boolean): MemberChange {
-  const { fingerprint, resource, namespace, severity, receivedAt, endsAt } = signal;
+export function changeOf(signal: Signal): MemberChange {
+  const { status, resource, namespace, severity, startsAt, endsAt, receivedAt } = signal;
+  const firing = status === 'firing';
   return {
-    fingerprint,
+    fingerprint: signal.fingerprint,
     resource: resourceOf(signal),
     firing,
-    kind: resource.kind,
-    name: resource.name,
-    namespace,
+    alert: alertOf(signal),
+    at: firing ? startsAt : (endsAt ?? receivedAt),
+    kind: resource.kind.slice(0, maxNameLength),
+    name: resource.name.slice(0, maxNameLength),
+    namespace: namespace.slice(0, maxNameLength),
     severity,
-    at: firing ? receivedAt : (endsAt ?? receivedAt),
   };
 }
 
@@ -45,6 +59,7 @@ export function firingMembersOf({ storm, severity }: KnownRequest, now: number):
   const firing = storm?.affectedResources.filter(({ state }) => state !== 'Resolved') ?? [];
   return firing.map((listed) => ({
     ...memberOf(listed),
+    alert: unknownAlert,
     kind: listed.kind,
     name: listed.name,
     namespace: listed.namespace ?? '',
@@ -54,17 +69,24 @@ export function firingMembersOf({ storm, severity }: KnownRequest, now: number):
 }
 
 /** What a request says of its members, for a memory that knows less. */
-export function recordedIn({
-  alertCount,
-  resolvedCount,
-  totalAffectedResources,
-  countedApart,
-  affectedResources,
-}: KnownStorm): RecordedMembers {
-  return { alertCount, resolvedCount, totalAffectedResources, countedApart, listed: affectedResources.map(memberOf) };
+export function recordedIn(storm: KnownStorm, ownApart: boolean, now: number): RecordedMembers {
+  const { alertCount, resolvedCount, totalAffectedResources, lastMemberAt, version, writesApart } = storm;
+  const listed = storm.affectedResources.map(memberOf);
+  const isQuiet = now - lastMemberAt > quietMs;
+  return {
+    alertCount,
+    resolvedCount,
+    totalAffectedResources,
+    lastMemberAt,
+    isQuiet,
+    version,
+    writesApart,
+    ownApart,
+    listed,
+  };
 }
 
-function memberOf({ kind, name, namespace = '', fingerprint, state }: AffectedResource): StormMember {
+function memberOf({ kind, name, namespace = '', fingerprint, state }: AffectedResource): ListedMember {
   return {
     fingerprint,
     resource: resourceOf({ resource: { kind, name }, namespace, fingerprint }),
@@ -77,35 +99,40 @@ export function stormStatusAfter(
   known: KnownRequest,
   storm: KnownStorm,
   tally: StormTally,
-  { members, window, precededBy }: StormChange,
+  { members, window, precededBy = [] }: StormChange,
   writer: string,
+  now: number,
 ): { readonly storm: StormStatus; readonly signal?: object } | undefined {
   const alertCount = Math.max(storm.alertCount, tally.alertCount);
   const totalAffectedResources = Math.max(storm.totalAffectedResources, tally.totalAffectedResources);
   const resolvedCount = Math.min(alertCount, tally.resolvedCount);
   const approximate = storm.approximate || tally.approximate;
-  const affectedResources = listAfter(storm.affectedResources, members);
+  const insiders = members.filter(({ fingerprint }) => tally.firing.has(fingerprint));
+  const affectedResources = listAfter(storm.affectedResources, insiders, tally.firing);
+  const links = [...new Set([...storm.precededBy, ...precededBy])].slice(0, maxAffectedResources);
   const isSame =
     alertCount === storm.alertCount &&
     resolvedCount === storm.resolvedCount &&
     totalAffectedResources === storm.totalAffectedResources &&
     approximate === storm.approximate &&
-    affectedResources === storm.affectedResources;
-  const signal = signalAfter(known, resolvedCount === alertCount, members);
-  if (isSame && signal === undefined && precededBy === undefined) return undefined;
+    affectedResources === storm.affectedResources &&
+    links.length === storm.precededBy.length;
+  const signal = signalAfter(known, alertCount > 0 && resolvedCount === alertCount, insiders, now);
+  if (isSame && signal === undefined) return undefined;
   return {
     storm: {
       type: window?.type ?? storm.type,
       alertCount,
       resolvedCount,
       totalAffectedResources,
-      countedApart: tally.countedApart,
+      version: tally.version,
+      ...(tally.apart ? { writesApart: storm.writesApart + 1 } : {}),
       ...(approximate ? { countApproximate: true } : {}),
       ...(affectedResources === storm.affectedResources ? {} : { affectedResources }),
       ...(window === undefined
         ? {}
         : { windowStartedAt: formatTimestamp(window.openedAt), lastMemberAt: formatTimestamp(window.lastMemberAt) }),
-      ...(precededBy === undefined ? {} : { precededBy }),
+      ...(links.length === storm.precededBy.length ? {} : { precededBy: links }),
       writer,
     },
     ...(signal === undefined ? {} : { signal }),
@@ -113,24 +140,31 @@ export function stormStatusAfter(
 }
 
 /** The same list when nothing in it changes. */
-function listAfter(before: readonly AffectedResource[], members: readonly MemberChange[]): readonly AffectedResource[] {
+function listAfter(
+  before: readonly AffectedResource[],
+  members: readonly MemberChange[],
+  firing: ReadonlyMap<string, boolean>,
+): readonly AffectedResource[] {
   const list = new Map(before.map((resource) => [resource.fingerprint, resource]));
   let hasChanged = false;
-  for (const { fingerprint, kind, name, namespace, firing } of members) {
-    const state = firing ? 'Firing' : 'Resolved';
+  for (const { fingerprint, kind, name, namespace } of members) {
+    const state = firing.get(fingerprint) ? 'Firing' : 'Resolved';
     const listed = list.get(fingerprint);
     if (listed?.state === state) continue;
-    if (listed === undefined && (!firing || list.size >= maxAffectedResources)) continue;
-    list.set(
-      fingerprint,
-      listed ? { ...listed, state } : { kind, name, ...(namespace ? { namespace } : {}), fingerprint, state },
-    );
+    if (listed === undefined && list.size >= maxAffectedResources) continue;
+    const resource = listed ?? { kind, name, ...(namespace ? { namespace } : {}), fingerprint };
+    list.set(fingerprint, { ...resource, state });
     hasChanged = true;
   }
   return hasChanged ? [...list.values()] : before;
 }
 
-function signalAfter(known: KnownRequest, resolved: boolean, members: readonly MemberChange[]): object | undefined {
+function signalAfter(
+  known: KnownRequest,
+  resolved: boolean,
+  members: readonly MemberChange[],
+  now: number,
+): object | undefined {
   const severity = members
     .filter(({ firing }) => firing)
     .reduce<Severity>(
@@ -140,9 +174,9 @@ function signalAfter(known: KnownRequest, resolved: boolean, members: readonly M
     );
   // It fires although the request is over: it is to be the next generation.
   const recurs = known.overSince !== undefined && !resolved && members.some(({ firing }) => firing);
-  const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? latestOf(members) : undefined));
+  const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? now : undefined));
   if (resolved === known.resolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;
-  const resolvedAt = resolved && !known.resolved ? latestOf(members) : undefined;
+  const resolvedAt = resolved && !known.resolved ? (latestOf(members) ?? now) : undefined;
   return {
     state: resolved ? 'Resolved' : 'Firing',
     severity,
@@ -153,6 +187,8 @@ function signalAfter(known: KnownRequest, resolved: boolean, members: readonly M
   };
 }
 
-function latestOf(members: readonly MemberChange[]): number {
-  return members.reduce((latest, { at }) => Math.max(latest, at), 0);
+/** When the last of them resolved. */
+function latestOf(members: readonly MemberChange[]): number | undefined {
+  const ends = members.filter(({ firing }) => !firing).map(({ at }) => at);
+  return ends.length === 0 ? undefined : ends.reduce((latest, at) => Math.max(latest, at), 0);
 }

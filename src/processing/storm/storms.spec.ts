@@ -313,14 +313,237 @@ describe('Storms', () => {
       expect(storm().status?.storm).not.toHaveProperty('countApproximate');
     });
 
-    it('say that they are not exact when names were lost', async () => {
-      await replica.send(pods(150, 'late'));
-      windows = new EmbeddedStormWindows(clock);
-      members = new EmbeddedStormMembers(clock);
-      replica = aReplica();
-      expect(await statuses([pod('last')])).toEqual(['storm_aggregated']);
-      expect(storm().status?.storm).toMatchObject({ alertCount: 153, countApproximate: true });
+    describe('in a gateway that lost its memory', () => {
+      /** 152 members, of which the request names 100. */
+      const forget = async () => {
+        await replica.send(pods(150, 'late'));
+        state = aState(clock);
+        windows = new EmbeddedStormWindows(clock);
+        members = new EmbeddedStormMembers(clock);
+        replica = aReplica();
+      };
+
+      it('count who may be new while it goes on, and say that this is not exact', async () => {
+        await forget();
+        expect(new Set(await statuses(pods(150, 'late')))).toEqual(new Set(['duplicate', 'storm_aggregated']));
+        expect(storm().status?.storm).toMatchObject({ alertCount: 204, countApproximate: true });
+        const gone = [...pods(150, 'late'), pod('pod-10'), pod('pod-11')];
+        await replica.send(gone.map((signal) => ({ ...signal, status: 'resolved', endsAt: clock.now() })));
+        expect(storm().status).toMatchObject({ storm: { resolvedCount: 204 }, signal: { state: 'Resolved' } });
+      });
+
+      it('count who is sent again once when nobody had joined for long, and who is new', async () => {
+        await forget();
+        clock.advance(600_000);
+        await replica.send(pods(150, 'late'));
+        expect(storm().status?.storm).toMatchObject({ alertCount: 152, countApproximate: true });
+      });
+
+      it('have no objects of their own, also when nobody joined for long', async () => {
+        await forget();
+        clock.advance(3_600_000);
+        const before = requests.objects.length;
+        await replica.send(pods(150, 'late'));
+        expect(requests.objects).toHaveLength(before);
+        expect(storm().status?.storm).toMatchObject({ alertCount: 152 });
+      });
+
+      it('are over when all have resolved, named or not', async () => {
+        await forget();
+        const resolve = (signals: readonly Signal[]) =>
+          signals.map((signal) => ({ ...signal, status: 'resolved' as const, endsAt: clock.now() }));
+        const outcomes = await replica.send(resolve([...pods(150, 'late'), pod('pod-10'), pod('pod-11')]));
+        expect(new Set(outcomes.map((outcome) => 'reason' in outcome && outcome.reason))).toEqual(
+          new Set(['resolved']),
+        );
+        expect(storm().status).toMatchObject({
+          storm: { alertCount: 152, resolvedCount: 152 },
+          signal: { state: 'Resolved' },
+        });
+      });
+
+      it('ask the API server once for what many signals share, while the watch cannot be believed', async () => {
+        await replica.send(pods(50, 'late'));
+        replica.index.mode = 'cold';
+        requests.calls.length = 0;
+        await replica.send(pods(50, 'late'));
+        expect(requests.callsOf('get')).toHaveLength(1);
+      });
     });
+
+    it('do not go on in a request of the same name that was made later', async () => {
+      const { namespace = '', name = '' } = storm().metadata;
+      for (const { metadata } of requests.objects)
+        requests.delete({ namespace: metadata.namespace ?? '', name: metadata.name ?? '' });
+      clock.advance(3_600_000);
+      await replica.send(pods(13, 'second'));
+      expect(storm()).toMatchObject({ metadata: { namespace, name }, status: { storm: { alertCount: 3 } } });
+      expect(await statuses([pod('pod-11')])).toEqual(['storm_aggregated']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 4 });
+    });
+
+    it('keep the links of what was before, when they are taken up again', async () => {
+      const first = storm().status?.storm?.precededBy ?? [];
+      clock.advance(61_000);
+      await replica.send(pods(11, 'second'));
+      const links = storm().status?.storm?.precededBy ?? [];
+      expect(links).toHaveLength(20);
+      expect(links).toEqual(expect.arrayContaining([...first]));
+    });
+  });
+
+  describe('that somebody interferes with', () => {
+    beforeEach(async () => {
+      await replica.send(pods(12));
+    });
+    const resolve = (name: string, more: Partial<Signal> = {}) =>
+      pod(name, { status: 'resolved', endsAt: clock.now(), ...more });
+    const counts = () => storm().status?.storm;
+
+    it('count nobody who resolved before it was acknowledged, as firing', async () => {
+      requests.failNext('patch', 'unavailable');
+      expect(await statuses([pod('late')])).toEqual(['failed']);
+      await replica.send([resolve('late')]);
+      await replica.send([pod('later')]);
+      expect(counts()).toMatchObject({ alertCount: 4, resolvedCount: 1 });
+    });
+
+    it('resolve, though their request was created and nothing could be written to it', async () => {
+      clock.advance(61_000);
+      const other = (name: string, more: Partial<Signal> = {}) => pod(name, { name: 'Other', ...more });
+      await replica.send(Array.from({ length: 10 }, (_, i) => other(`pod-${i}`)));
+      requests.failNext('patch', 'unavailable');
+      expect(await statuses([other('crossing')])).toEqual(['failed']);
+      await replica.send([other('crossing', { status: 'resolved', endsAt: clock.now() })]);
+      expect(storm()).toMatchObject({ spec: { alertName: 'Other' }, status: { signal: { state: 'Resolved' } } });
+    });
+
+    it('resolve members that had a request of their own long ago', async () => {
+      const ordinary = requests.objects.find(({ spec }) => spec.resource.name === 'pod-0');
+      over(ordinary);
+      clock.advance(301_000);
+      await replica.send(pods(20, 'second'));
+      expect(await statuses([pod('pod-0')])).toEqual(['storm_aggregated']);
+      await replica.send([resolve('pod-0')]);
+      expect(counts()).toMatchObject({ resolvedCount: 1 });
+    });
+
+    it('have not resolved while another alert of a member fires, or by the end of an earlier firing', async () => {
+      const container = (senderFingerprint: string) => ({ senderFingerprint });
+      await replica.send([pod('two', container('first'))]);
+      await replica.send([pod('two', container('second'))]);
+      await new Promise((done) => setTimeout(done, 50));
+      expect(await replica.send([resolve('two', container('first'))])).toMatchObject([{ reason: 'still_firing' }]);
+      expect(counts()).toMatchObject({ resolvedCount: 0 });
+      expect(await replica.send([resolve('two', { ...container('second'), endsAt: 1 })])).toMatchObject([
+        { reason: 'still_firing' },
+      ]);
+      expect(await replica.send([resolve('two', container('second'))])).toMatchObject([{ reason: 'resolved' }]);
+    });
+
+    it('leave to the sender what cannot be told while the API server is away', async () => {
+      await replica.send([resolve('pod-10'), resolve('pod-11')]);
+      replica.index.mode = 'cold';
+      requests.failNext('get', 'unavailable');
+      expect(await replica.send([pod('pod-11', { startsAt: clock.now() })])).toMatchObject([{ status: 'failed' }]);
+      replica.index.mode = 'current';
+      clock.advance(1_000);
+      expect(await statuses([pod('pod-11', { startsAt: clock.now() })])).toEqual(['duplicate']);
+      expect(storm().status?.signal).toMatchObject({ state: 'Firing' });
+    });
+
+    it('are no reason for a bug when they are deleted behind the back of the watch', async () => {
+      replica.index.mode = 'lagging';
+      requests.delete({ namespace: storm().metadata.namespace ?? '', name: storm().metadata.name ?? '' });
+      expect(await replica.send([resolve('pod-11')])).toMatchObject([
+        { status: 'failed', reason: 'kubernetes_conflict' },
+      ]);
+    });
+
+    it('do not carry what somebody else claims of them', async () => {
+      const victim = pod('victim');
+      requests.touch(
+        { namespace: storm().metadata.namespace ?? '', name: storm().metadata.name ?? '' },
+        {
+          storm: {
+            affectedResources: [
+              null,
+              { kind: 'Pod', name: 'x', fingerprint: pod('elsewhere', { name: 'Else' }).fingerprint, state: 'Firing' },
+            ] as never,
+          },
+        },
+      );
+      expect(await statuses([pod('elsewhere', { name: 'Else' }), victim])).toEqual(['created', 'storm_aggregated']);
+    });
+
+    it('name their objects in short', async () => {
+      await replica.send([pod('x'.repeat(15_000))]);
+      expect(Math.max(...(counts()?.affectedResources ?? []).map(({ name }) => name.length))).toBe(253);
+    });
+
+    it('are told once of what stands in a webhook twice', async () => {
+      expect(await replica.send([pod('twice'), pod('twice')])).toMatchObject([
+        { status: 'storm_aggregated' },
+        { status: 'duplicate', reason: 'same_webhook', request: { name: storm().metadata.name } },
+      ]);
+    });
+
+    it('are linked to what was before them though the first write failed', async () => {
+      const other = (name: string) => pod(name, { name: 'Other' });
+      await replica.send(Array.from({ length: 10 }, (_, i) => other(`pod-${i}`)));
+      requests.failNext('patch', 'unavailable');
+      await replica.send([other('crossing')]);
+      await replica.send([other('crossing')]);
+      expect(counts()?.precededBy).toHaveLength(10);
+    });
+
+    describe('when the next generation is opened', () => {
+      const nextGeneration = async () => {
+        clock.advance(300_001);
+        replica.recurrences.start();
+        await eventually(() => expect(stormRequests()).toHaveLength(2));
+      };
+      beforeEach(async () => {
+        await replica.send(pods(150, 'late'));
+        over();
+        await replica.send(pods(150, 'late'));
+      });
+      afterEach(() => replica.recurrences.stop());
+
+      it('carry all that fire, also those that nobody names', async () => {
+        await nextGeneration();
+        await eventually(() => expect(counts()).toMatchObject({ alertCount: 152 }));
+        const before = requests.objects.length;
+        await replica.send(pods(150, 'late'));
+        expect(requests.objects).toHaveLength(before);
+        expect(counts()).toMatchObject({ alertCount: 152 });
+      });
+
+      it('carry them when another crossing was faster', async () => {
+        clock.advance(300_001);
+        await replica.send(pods(12, 'fourth', { startsAt: clock.now() }));
+        expect(stormRequests()).toHaveLength(2);
+        replica.recurrences.start();
+        await eventually(() => expect(counts()?.affectedResources?.map(({ name }) => name)).toContain('pod-11'));
+      });
+
+      it('are not forgotten when the first write fails', async () => {
+        requests.failNext('patch', 'unavailable');
+        await nextGeneration();
+        await eventually(() => expect(counts()).toMatchObject({ alertCount: 152 }));
+      });
+    });
+  });
+
+  it('have one request when signals of different names are one group', async () => {
+    const grouped = { groupBy: ['namespace'] };
+    const replicas = [aReplica(rateOnly, grouped), aReplica(rateOnly, grouped)];
+    await replicas[0]!.send(pods(10));
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => replicas[i % 2]!.send([pod(`a-${i}`, { name: `Alert${i % 3}` })])),
+    );
+    expect(stormRequests()).toHaveLength(1);
+    expect(storm().status?.storm).toMatchObject({ alertCount: 20 });
   });
 
   it('are one, however many replicas notice them at once', async () => {

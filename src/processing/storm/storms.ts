@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import pMap from 'p-map';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
@@ -10,12 +12,12 @@ import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { severities } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { keyOf, type RequestRef } from '../../state/signal-state';
-import type { StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
-import { standingOf } from '../deduplication/standing';
+import type { StormGroup, StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
 import type { RequestOpener } from '../request-opener';
 import type { StormMetadata } from '../signal-outcome';
-import { StormOverError, type StormCommits } from './storm-commits';
-import { groupOf, resourceOf, tokensOf, type SignalGroup, type StormGrouping } from './storm-group';
+import { StormOverError, type Committed, type StormCommits } from './storm-commits';
+import { mayCarry, type StormLookup } from './storm-lookup';
+import { resourceOf, tokensOf, type SignalGroup } from './storm-group';
 import { changeOf, firingMembersOf, type MemberChange } from './storm-status';
 
 /** Signals of one webhook that are part of one storm. */
@@ -24,8 +26,6 @@ export interface StormySignals {
   /** In the order of the webhook; the first may be the one that made a storm of what was before it. */
   readonly signals: readonly [Signal, ...Signal[]];
   readonly window: StormWindow;
-  /** Fingerprints of the signals before the storm, told to the one that crossed. */
-  readonly before?: readonly string[] | undefined;
 }
 
 /** The request that carries a storm, and whether it was created for these signals. */
@@ -42,20 +42,24 @@ export const rateWindowMs = 60_000;
 export const patternWindowMs = 120_000;
 /** Resources that an answer names; the request names more. */
 const maxAnswered = 10;
+const maxUnlinked = 1_000;
+/** Groups of one webhook that the API server is asked about at once, while the watch cannot be believed. */
+const lookupsAtOnce = 16;
 
 /** Many alike signals at once are one storm: one request, created when it is noticed, that later ones join. */
 export class Storms {
   /** Requests that this process is creating, by group, so that its other webhooks wait instead of trying as well. */
   private readonly opening = new Map<string, Promise<JoinedStorm | 'over'>>();
+  /** By group: the signals before a storm whose request could not be told of them yet. */
+  private readonly unlinked = new LRUCache<string, readonly string[]>({ max: maxUnlinked });
 
   constructor(
     private readonly windows: StormWindows,
     private readonly commits: StormCommits,
+    private readonly lookup: StormLookup,
     private readonly index: RemediationRequestIndex,
     private readonly opener: RequestOpener,
     private readonly clock: Clock,
-    private readonly cooldownMs: number,
-    private readonly grouping: StormGrouping,
     private readonly rules: () => StormRules,
     private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
@@ -63,36 +67,45 @@ export class Storms {
 
   /**
    * Counts new signals; answers those that are part of a storm. The others are ordinary.
-   * @throws StateUnavailableError
+   * @throws StateUnavailableError, KubernetesApiError
    */
-  async place(signals: readonly Signal[]): Promise<StormySignals[]> {
+  async place(signals: readonly Signal[], deadline: AbortSignal): Promise<StormySignals[]> {
     const groups = new Map<string, { group: SignalGroup; signals: Signal[] }>();
     for (const signal of signals) {
-      const group = groupOf(signal, this.grouping);
+      const group = this.lookup.groupOf(signal);
       if (group === undefined) continue;
       const same = groups.get(group.fingerprint);
       if (same === undefined) groups.set(group.fingerprint, { group, signals: [signal] });
       else same.signals.push(signal);
     }
-    const asked = [...groups.values()].map(({ group, signals: members }) => ({
-      key: group.fingerprint,
-      candidates: members.map((signal) => ({
-        fingerprint: signal.fingerprint,
-        resource: resourceOf(signal),
-        tokens: tokensOf(signal),
-      })),
-      known: windowOf(this.standingBy(this.index.peek(group.fingerprint), group)),
-    }));
-    if (asked.length === 0) return [];
-    const placed = await this.windows.place(asked, this.rules());
-    return [...groups.values()].flatMap(({ group, signals: members }, g) => {
+    const stormy: StormySignals[] = [];
+    const counted = await pMap(
+      [...groups.values()],
+      async ({ group, signals: all }) => {
+        const standing = this.lookup.standing(group, await this.index.find(group.fingerprint, deadline));
+        const live =
+          standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
+        const window = live && windowOf(live);
+        // Members whose names were lost are no new signals, however long nobody joined.
+        const [first, ...rest] = live === undefined ? [] : all.filter((signal) => mayCarry(live, signal));
+        if (first !== undefined && window !== undefined) stormy.push({ group, signals: [first, ...rest], window });
+        const members = new Set(first === undefined ? [] : [first, ...rest]);
+        return { group, known: window, candidates: all.filter((signal) => !members.has(signal)) };
+      },
+      { concurrency: lookupsAtOnce },
+    );
+    const asked = counted.filter(({ candidates }) => candidates.length > 0);
+    if (asked.length === 0) return stormy;
+    const placed = await this.windows.place(asked.map(toCount), this.rules());
+    for (const [g, { group, candidates }] of asked.entries()) {
       const placements = placed[g] ?? [];
-      const [first, ...rest] = members.filter((_, i) => placements[i]?.kind !== 'ordinary');
+      const [first, ...rest] = candidates.filter((_, i) => placements[i]?.kind !== 'ordinary');
       const begin = placements.find((placement) => placement.kind !== 'ordinary');
-      if (first === undefined || begin === undefined) return [];
-      const before = begin.kind === 'crossing' ? begin.before : undefined;
-      return [{ group, signals: [first, ...rest], window: begin.window, before }];
-    });
+      if (first === undefined || begin === undefined) continue;
+      if (begin.kind === 'crossing') this.unlinked.set(group.fingerprint, begin.before);
+      stormy.push({ group, signals: [first, ...rest], window: begin.window });
+    }
+    return stormy;
   }
 
   /**
@@ -107,46 +120,42 @@ export class Storms {
     deadline: AbortSignal,
   ): Promise<JoinedStorm | 'over'> {
     const { group, signals, window } = stormy;
-    const opened = await this.requestFor(stormy, claim, classify, deadline);
-    if (opened === 'over') {
-      await this.windows.close(group.fingerprint);
-      return 'over';
-    }
     try {
-      const members = signals.map((signal) => changeOf(signal, true));
-      const precededBy = this.requestsOf(stormy.before ?? []);
-      const request = await this.commits.commit(
-        opened.request,
-        { members, window, precededBy: precededBy.length > 0 ? precededBy : undefined },
-        deadline,
-      );
-      return { ...opened, request };
+      const opened = await this.requestFor(stormy, claim, classify, deadline);
+      if (opened !== 'over') {
+        const before = this.unlinked.get(group.fingerprint) ?? [];
+        const change = { members: signals.map(changeOf), window, precededBy: this.requestsOf(before) };
+        const { request } = await this.commits.commit(opened.request, change, deadline);
+        this.unlinked.delete(group.fingerprint);
+        return { ...opened, request };
+      }
     } catch (error) {
       if (!(error instanceof StormOverError)) throw error;
-      await this.windows.close(group.fingerprint);
-      return 'over';
     }
+    await this.windows.close(group.fingerprint);
+    return 'over';
   }
 
   /**
-   * Takes what is said of signals that are part of a storm already. It is acknowledged by the API server when this resolves.
-   * @returns the request as it then stands
+   * Takes what is said of signals that are part of a storm already. What changes how they stand is acknowledged by the API server
+   * when this resolves.
+   * @returns who of them is part of it, and whether it fires
+   * @throws StormOverError when the request is gone
    * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError
    */
-  async note(
-    request: KnownRequest,
-    said: readonly { readonly signal: Signal; readonly firing: boolean }[],
-    deadline: AbortSignal,
-  ): Promise<KnownRequest> {
-    const changes = said.map(({ signal, firing }) => changeOf(signal, firing));
-    if (changes.every((change) => saysNothingNew(request, change))) return request;
-    return this.commits.commit(request, { members: changes }, deadline);
+  async note(request: KnownRequest, said: readonly Signal[], deadline: AbortSignal): Promise<Committed['firing']> {
+    const members = said.map(changeOf);
+    if (members.every((member) => saysNothingNew(request, member))) {
+      // Only which of its alerts fire may be new.
+      this.commits.remember(request, { members });
+      return new Map(members.map(({ fingerprint }) => [fingerprint, true]));
+    }
+    return (await this.commits.commit(request, { members }, deadline)).firing;
   }
 
   /**
-   * Opens the next generation of a storm that goes on although its request is over. Its members are those that the request
-   * names and that still fire; the others join when they are sent again.
-   * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError and what opening a request throws
+   * Opens the next generation of a storm that goes on although its request is over, and has it carry the members that still fire.
+   * @throws StormOverError, KubernetesApiError, StateUnavailableError, DeadlineExceededError and what opening a request throws
    */
   async reopen(
     signal: Signal,
@@ -154,26 +163,28 @@ export class Storms {
     spec: StormSpec,
     classification: Classification,
     deadline: AbortSignal,
-  ): Promise<JoinedStorm | 'over'> {
-    const incident = { signal, firingAlerts: [], claim: randomUUID(), storm: spec };
+  ): Promise<JoinedStorm> {
+    const storm = { title: this.lookup.groupOf(signal)?.title ?? signal.name, spec };
+    const incident = { signal, firingAlerts: [], claim: randomUUID(), storm };
     const opened = await this.opener.open(incident, classification, before.generation + 1, deadline);
-    if (opened.kind === 'carried' && opened.request.overSince !== undefined) return 'over';
+    if (opened.kind === 'carried') return { request: await this.carryOn(before, opened.request, deadline) };
+    const request = await this.carryOn(before, opened.known, deadline);
+    return { request, created: { classification, generation: opened.generation } };
+  }
+
+  /** Has a later generation carry the members of an earlier one that still fire. Repeated, it changes nothing. */
+  async carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
+    const { storm } = before;
+    if (storm === undefined) return into;
     const now = this.clock.now();
-    const request = await this.commits.commit(
-      opened.kind === 'created' ? opened.known : opened.request,
-      {
-        members: firingMembersOf(before, now),
-        window: { type: spec.type, openedAt: now, lastMemberAt: now },
-      },
-      deadline,
-    );
-    return opened.kind === 'carried'
-      ? { request }
-      : { request, created: { classification, generation: opened.generation } };
+    const members = firingMembersOf(before, now);
+    const unnamed = Math.max(0, storm.alertCount - storm.resolvedCount - members.length);
+    const window = { type: storm.type, openedAt: now, lastMemberAt: now };
+    return (await this.commits.commit(into, { members, unnamed, window }, deadline)).request;
   }
 
   /** What a sender is told of the storm that its signal is part of. */
-  metadataOf({ storm }: KnownRequest, { pattern }: Pick<SignalGroup, 'pattern'>): StormMetadata {
+  metadataOf({ storm }: KnownRequest, pattern: string): StormMetadata {
     const resources = storm?.affectedResources.slice(0, maxAnswered) ?? [];
     return {
       type: storm?.type ?? 'rate',
@@ -187,37 +198,31 @@ export class Storms {
     };
   }
 
-  private standingBy(found: readonly KnownRequest[], { fingerprint }: SignalGroup) {
-    const requests = found.filter((request) => request.fingerprint === fingerprint);
-    return standingOf(requests, this.clock.now(), this.cooldownMs);
-  }
-
   private async requestFor(
     stormy: StormySignals,
     claim: string,
     classify: ClassifyStorm,
     deadline: AbortSignal,
   ): Promise<JoinedStorm | 'over'> {
-    const found = await this.index.find(stormy.group.fingerprint, deadline);
-    const standing = this.standingBy(found, stormy.group);
+    const { group } = stormy;
+    const standing = this.lookup.standing(group, await this.index.find(group.fingerprint, deadline));
     if (standing.kind === 'carried')
       return standing.request.overSince === undefined ? { request: standing.request } : 'over';
-    const { fingerprint } = stormy.group;
-    const running = this.opening.get(fingerprint);
+    const running = this.opening.get(group.fingerprint);
     if (running !== undefined) {
       const joined = await running;
       // It was created for the one that opened it.
       return joined === 'over' ? joined : { request: joined.request };
     }
     const opening = this.open(stormy, claim, classify, standing.generation, deadline).finally(() =>
-      this.opening.delete(fingerprint),
+      this.opening.delete(group.fingerprint),
     );
-    this.opening.set(fingerprint, opening);
+    this.opening.set(group.fingerprint, opening);
     return opening;
   }
 
   private async open(
-    { group, signals: [first], window }: StormySignals,
+    { group, signals: [first], window: { type } }: StormySignals,
     claim: string,
     classify: ClassifyStorm,
     generation: number,
@@ -225,14 +230,13 @@ export class Storms {
   ): Promise<JoinedStorm | 'over'> {
     const classification = await classify(first);
     const { rateThreshold, patternThreshold } = this.rules();
-    const storm = {
-      isStorm: true,
-      type: window.type,
-      window: formatDuration(window.type === 'rate' ? rateWindowMs : patternWindowMs),
-      threshold: window.type === 'rate' ? rateThreshold : patternThreshold,
-    } as const;
-    // Its identity and its place are the group's; what it looks like is that of its first signal.
+    const crossed =
+      type === 'rate'
+        ? { window: formatDuration(rateWindowMs), threshold: rateThreshold }
+        : { window: formatDuration(patternWindowMs), threshold: patternThreshold };
+    // Its identity, name and place are the group's; what it looks like is that of its first signal.
     const signal = { ...first, fingerprint: group.fingerprint, namespace: group.namespace };
+    const storm = { title: group.title, spec: { isStorm: true, type, ...crossed } as const };
     const opened = await this.opener.open(
       { signal, firingAlerts: [], claim, storm },
       classification,
@@ -240,28 +244,40 @@ export class Storms {
       deadline,
     );
     if (opened.kind === 'carried') return opened.request.overSince === undefined ? { request: opened.request } : 'over';
-    this.metrics.stormsDetected.inc({ type: window.type });
-    this.log.warn(
-      { remediation_request: keyOf(opened.request), type: window.type },
-      `storm detected for pattern: ${group.pattern}`,
-    );
-    return {
-      request: opened.known,
-      created: { classification, generation: opened.generation },
-    };
+    this.metrics.stormsDetected.inc({ type });
+    this.log.warn({ remediation_request: keyOf(opened.request), type }, `storm detected for pattern: ${group.pattern}`);
+    return { request: opened.known, created: { classification, generation: opened.generation } };
   }
 
   private requestsOf(fingerprints: readonly string[]): string[] {
     const found = fingerprints.flatMap((fingerprint) => this.index.peek(fingerprint));
-    const live = found.filter(({ overSince }) => overSince === undefined);
+    const live = found.filter(({ overSince, storm }) => overSince === undefined && storm === undefined);
     return [...new Set(live.map((request: RequestRef) => keyOf(request)))];
   }
 }
 
-function windowOf(standing: ReturnType<typeof standingOf>): StormWindow | undefined {
-  const storm = standing.kind === 'carried' && standing.request.overSince === undefined && standing.request.storm;
-  if (!storm) return undefined;
-  return { type: storm.type, openedAt: storm.windowStartedAt, lastMemberAt: storm.lastMemberAt };
+function toCount({
+  group,
+  known,
+  candidates,
+}: {
+  group: SignalGroup;
+  known: StormWindow | undefined;
+  candidates: readonly Signal[];
+}): StormGroup {
+  return {
+    key: group.fingerprint,
+    known,
+    candidates: candidates.map((signal) => ({
+      fingerprint: signal.fingerprint,
+      resource: resourceOf(signal),
+      tokens: tokensOf(signal),
+    })),
+  };
+}
+
+function windowOf({ storm }: KnownRequest): StormWindow | undefined {
+  return storm && { type: storm.type, openedAt: storm.windowStartedAt, lastMemberAt: storm.lastMemberAt };
 }
 
 /** The usual re-send: it fires, and nobody had resolved. */

@@ -1,32 +1,46 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
 import {
+  maxAlertsOfMember,
+  maxNamedMembers,
   membersLifeMs,
+  unknownAlert,
+  type ListedMember,
   type RecordedMembers,
   type StormMember,
   type StormMembers,
   type StormTally,
 } from '../storm-members';
 
-/** What the request of a storm is known to count. */
-interface Written {
-  /** By fingerprint: whether it fires. */
-  readonly members: Map<string, boolean>;
+interface Storm {
+  /** By fingerprint: the alerts that fire, by when they began. */
+  readonly members: Map<string, Map<string, number>>;
   readonly resources: Set<string>;
+  resolved: number;
+  /** Members whose names are lost, and until when they had joined. */
+  readonly lost: {
+    alerts: number;
+    resolved: number;
+    resources: number;
+    readonly until: number;
+    readonly isQuiet: boolean;
+  };
+  /** Members that may be counted twice, as one of the lost as well. */
+  twice: number;
+  approximate: boolean;
+  version: number;
 }
 
 const defaultMaxStorms = 1_000;
-/** Of one storm; beyond it names are not kept, and who is sent again counts again. */
-const maxNamesOfStorm = 50_000;
 /** Of all storms together. */
 const maxNames = 200_000;
 
 /**
- * The members of storms in one process. It counts on from what the request says, which other processes write as well: so who
- * is counted is who was written.
+ * The members of storms in one process. It begins anew from the request whenever somebody else wrote that; of too many storms, the
+ * ones seen longest ago are forgotten.
  */
 export class EmbeddedStormMembers implements StormMembers {
-  private readonly storms: LRUCache<string, Written>;
+  private readonly storms: LRUCache<string, Storm>;
 
   constructor(clock: Clock, maxStorms = defaultMaxStorms) {
     this.storms = new LRUCache({
@@ -39,52 +53,121 @@ export class EmbeddedStormMembers implements StormMembers {
     });
   }
 
-  record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
-    const written = this.writtenOf(storm);
-    for (const member of recorded.listed) note(written, member);
-    this.keep(storm, written);
-
-    let { alertCount, resolvedCount, totalAffectedResources, countedApart } = recorded;
-    let unnamed = Math.max(0, alertCount - written.members.size);
-    const resources = new Set<string>();
-    for (const { fingerprint, resource, firing } of members) {
-      const before = written.members.get(fingerprint);
-      if (before === firing) continue;
-      if (before !== undefined) resolvedCount += firing ? -1 : 1;
-      else if (firing) {
-        alertCount++;
-        countedApart++;
-        if (!written.resources.has(resource)) resources.add(resource);
-      } else if (unnamed > 0) {
-        // One of those whose names are lost.
-        unnamed--;
-        resolvedCount = Math.min(alertCount, resolvedCount + 1);
-      }
+  record(key: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
+    const known = this.storms.get(key);
+    const storm = known !== undefined && knowsAll(known, recorded) ? known : stormOf(recorded);
+    if (storm.lost.alerts > 0) storm.approximate = true;
+    for (const member of members) {
+      if (member.firing) fires(storm, member);
+      else resolves(storm, member);
     }
-    totalAffectedResources += resources.size;
-    const approximate = recorded.alertCount > written.members.size;
-    return Promise.resolve({ alertCount, resolvedCount, totalAffectedResources, countedApart, approximate });
-  }
-
-  settle(storm: string, members: readonly StormMember[]): void {
-    const written = this.writtenOf(storm);
-    for (const member of members) note(written, member);
-    this.keep(storm, written);
-  }
-
-  private writtenOf(storm: string): Written {
-    return this.storms.get(storm) ?? { members: new Map(), resources: new Set() };
-  }
-
-  private keep(storm: string, written: Written): void {
+    if (members.length > 0) storm.version++;
     // A value that is there already would keep the size that it had.
-    this.storms.delete(storm);
-    this.storms.set(storm, written);
+    this.storms.delete(key);
+    this.storms.set(key, storm);
+    return Promise.resolve({
+      alertCount: storm.members.size + storm.lost.alerts,
+      resolvedCount: resolvedOf(storm),
+      totalAffectedResources: storm.resources.size + storm.lost.resources,
+      approximate: storm.approximate,
+      version: storm.version,
+      apart: true,
+      firing: new Map(
+        members.flatMap(({ fingerprint, firing }) => {
+          const alerts = storm.members.get(fingerprint);
+          if (alerts === undefined) return firing ? [[fingerprint, true] as const] : [];
+          return [[fingerprint, alerts.size > 0] as const];
+        }),
+      ),
+    });
   }
 }
 
-function note({ members, resources }: Written, { fingerprint, resource, firing }: StormMember): void {
-  if (members.size >= maxNamesOfStorm && !members.has(fingerprint)) return;
-  members.set(fingerprint, firing);
-  resources.add(resource);
+/** Until the request is written there is nothing that another could have counted. */
+function knowsAll(storm: Storm, { alertCount, version, ownApart }: RecordedMembers): boolean {
+  return alertCount === 0 || (ownApart && version <= storm.version);
+}
+
+function stormOf(recorded: RecordedMembers): Storm {
+  const { alertCount, resolvedCount, totalAffectedResources, lastMemberAt, isQuiet, version, listed } = recorded;
+  const lost = {
+    alerts: alertCount,
+    resolved: resolvedCount,
+    resources: totalAffectedResources,
+    until: lastMemberAt,
+    isQuiet,
+  };
+  const storm: Storm = {
+    members: new Map(),
+    resources: new Set(),
+    resolved: 0,
+    lost,
+    twice: 0,
+    approximate: false,
+    version,
+  };
+  for (const member of listed) {
+    if (!member.firing) lost.resolved = Math.max(0, lost.resolved - 1);
+    add(storm, member, new Map(member.firing ? [[unknownAlert, 0]] : []), true);
+  }
+  return storm;
+}
+
+function add(
+  storm: Storm,
+  { fingerprint, resource }: Pick<ListedMember, 'fingerprint' | 'resource'>,
+  alerts: Map<string, number>,
+  wasCounted: boolean,
+): void {
+  const { members, resources, lost } = storm;
+  if (members.size >= maxNamedMembers) {
+    if (!wasCounted) lost.alerts++;
+    return;
+  }
+  if (wasCounted) {
+    lost.alerts = Math.max(0, lost.alerts - 1);
+    lost.resolved = Math.min(lost.resolved, lost.alerts);
+  }
+  members.set(fingerprint, alerts);
+  if (!resources.has(resource)) {
+    resources.add(resource);
+    if (wasCounted) lost.resources = Math.max(0, lost.resources - 1);
+  }
+  if (alerts.size === 0) storm.resolved++;
+}
+
+function fires(storm: Storm, member: StormMember): void {
+  const { fingerprint, alert, at } = member;
+  const alerts = storm.members.get(fingerprint);
+  if (alerts === undefined) {
+    const since = alert === unknownAlert ? 0 : at;
+    const { lost } = storm;
+    const isKnown = lost.alerts > 0 && at <= lost.until;
+    if (isKnown && !lost.isQuiet) storm.twice++;
+    add(storm, member, new Map([[alert, since]]), isKnown && lost.isQuiet);
+    return;
+  }
+  if (alerts.size === 0) storm.resolved--;
+  alerts.delete(unknownAlert);
+  const since = alerts.get(alert);
+  if (since !== undefined || alerts.size < maxAlertsOfMember) alerts.set(alert, Math.max(since ?? 0, at));
+}
+
+function resolves(storm: Storm, member: StormMember): void {
+  const alerts = storm.members.get(member.fingerprint);
+  if (alerts === undefined) {
+    if (storm.lost.alerts > 0) add(storm, member, new Map(), true);
+    return;
+  }
+  const alert = alerts.has(member.alert) ? member.alert : unknownAlert;
+  const since = alerts.get(alert);
+  if (since === undefined || member.at < since) return;
+  alerts.delete(alert);
+  if (alerts.size === 0) storm.resolved++;
+}
+
+/** When all that have names have resolved, and those without may all be among them, then all have. */
+function resolvedOf({ members, resolved, lost, twice }: Storm): number {
+  const isOver = resolved === members.size && lost.alerts - lost.resolved <= twice;
+  return isOver ? members.size + lost.alerts : resolved + lost.resolved;
 }

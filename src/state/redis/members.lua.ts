@@ -1,65 +1,103 @@
+import { maxAlertsOfMember, maxNamedMembers, unknownAlert } from '../storm-members';
 import { redisScript } from './redis-script';
 
 /**
- * Records members of a storm and tells how many there are.
+ * Records members of a storm and tells how many there are; `EmbeddedStormMembers` tells the same rules in TypeScript.
  *
- * KEYS: a hash with the counts `n` (members), `s` (of them resolved) and `r` (resources), the same of members whose names are
- * lost (`bn`, `bs`, `br`), `a` once there were any, `p` how many had been counted without this memory when it began, `m:<fingerprint>` (1 while it fires, else 0) and `r:<resource>`.
- * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `p`, `listed`) and `members`, each of these as
- * `f`ingerprint, `r`esource and `on`.
- * Answers alerts, resolved ones, resources, and 1 when that is approximate.
+ * KEYS: a hash with the counts `n` (named members), `s` (of them resolved) and `r` (resources), the same of members whose names
+ * are lost (`bn`, `bs`, `br`), `l` until when those had joined, `q` 1 when that was long ago, `d` members that may be two, `a` once there were any, `v` its version, `p` the writes without it,
+ * `m:<fingerprint>`: the alerts that fire, as JSON by when they began, and `r:<resource>`.
+ * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`), and `members`: each with
+ * `f`ingerprint, `r`esource, `on`, alert `x` and time `t`.
+ * Answers alerts, resolved ones, resources, 1 when that is approximate, the version, and of each of the members 1 while it fires,
+ * 0 when it has resolved, -1 when it is none.
  */
 export const membersScript = redisScript(`
 local key = KEYS[1]
 local input = cjson.decode(ARGV[2])
-local n, s, r, bn, bs, br, a, p = unpack(redis.call('HMGET', key, 'n', 's', 'r', 'bn', 'bs', 'br', 'a', 'p'))
-local isNew = not n
-n, s, r, bn, bs, br = tonumber(n or 0), tonumber(s or 0), tonumber(r or 0), tonumber(bn or 0), tonumber(bs or 0), tonumber(br or 0)
+local fields = { 'n', 's', 'r', 'bn', 'bs', 'br', 'l', 'q', 'd', 'v', 'p', 'a' }
+local c = {}
+for i, value in ipairs(redis.call('HMGET', key, unpack(fields))) do c[fields[i]] = tonumber(value or 0) end
 
-local function add(member, wasCounted)
-  n = n + 1
+local function save(f, alerts) redis.call('HSET', key, 'm:' .. f, next(alerts) and cjson.encode(alerts) or '{}') end
+
+local function add(member, alerts, wasCounted)
+  if c.n >= ${maxNamedMembers} then
+    if not wasCounted then c.bn = c.bn + 1 end
+    return
+  end
+  if wasCounted then
+    c.bn = math.max(0, c.bn - 1)
+    c.bs = math.min(c.bs, c.bn)
+  end
+  c.n = c.n + 1
   if redis.call('HSETNX', key, 'r:' .. member.r, 1) == 1 then
-    r = r + 1
-    if wasCounted then br = math.max(0, br - 1) end
+    c.r = c.r + 1
+    if wasCounted then c.br = math.max(0, c.br - 1) end
   end
-  redis.call('HSET', key, 'm:' .. member.f, member.on and '1' or '0')
-  if not member.on then s = s + 1 end
+  if not next(alerts) then c.s = c.s + 1 end
+  save(member.f, alerts)
 end
 
-local function note(member)
-  local before = redis.call('HGET', key, 'm:' .. member.f)
-  if before then
-    local after = member.on and '1' or '0'
-    if before == after then return end
-    s = s + (member.on and -1 or 1)
-    redis.call('HSET', key, 'm:' .. member.f, after)
-  elseif member.on then
-    add(member, false)
-  elseif bn > 0 then
-    -- One of those whose names are lost; it had not resolved if any had not.
-    bn = bn - 1
-    bs = math.min(bs, bn)
-    add(member, true)
+local function fires(member, alerts)
+  if not alerts then
+    if c.bn > 0 and c.q == 0 and member.t <= c.l then c.d = c.d + 1 end
+    add(member, { [member.x] = member.x ~= '${unknownAlert}' and member.t or 0 }, c.bn > 0 and c.q == 1 and member.t <= c.l)
+    return
   end
+  local before = cjson.encode(alerts)
+  if not next(alerts) then c.s = c.s - 1 end
+  alerts['${unknownAlert}'] = nil
+  local count = 0
+  for _ in pairs(alerts) do count = count + 1 end
+  if alerts[member.x] or count < ${maxAlertsOfMember} then
+    alerts[member.x] = math.max(alerts[member.x] or 0, member.t)
+  end
+  if cjson.encode(alerts) ~= before then save(member.f, alerts) end
 end
 
-if isNew then
-  bn, bs, br, p = input.n, input.s, input.r, input.p
+local function resolves(member, alerts)
+  if not alerts then
+    if c.bn > 0 then add(member, {}, true) end
+    return
+  end
+  local alert = alerts[member.x] and member.x or '${unknownAlert}'
+  local since = alerts[alert]
+  if not since or member.t < since then return end
+  alerts[alert] = nil
+  if not next(alerts) then c.s = c.s + 1 end
+  save(member.f, alerts)
+end
+
+if c.n + c.bn == 0 or input.p > c.p or input.v > c.v or input.n > c.n + c.bn then
+  redis.call('DEL', key)
+  c = { n = 0, s = 0, r = 0, bn = input.n, bs = input.s, br = input.r, l = input.l, q = input.q, d = 0, v = math.max(c.v, input.v), p = input.p, a = c.a }
   for _, member in ipairs(input.listed) do
-    bn = math.max(0, bn - 1)
-    if not member.on then bs = math.max(0, bs - 1) end
-    add(member, true)
+    if not member.on then c.bs = math.max(0, c.bs - 1) end
+    add(member, member.on and { ['${unknownAlert}'] = 0 } or {}, true)
   end
 end
--- Others count without this memory; and what was recorded here can be lost when another takes over.
-local apart = input.p - p
-if input.n > n + bn + apart then bn = input.n - n - apart end
-if input.r > r + br then br = input.r - r end
-if bn + apart > 0 then a = 1 end
-for _, member in ipairs(input.members) do note(member) end
+if c.bn > 0 then c.a = 1 end
+for _, member in ipairs(input.members) do
+  local known = redis.call('HGET', key, 'm:' .. member.f)
+  local alerts = known and cjson.decode(known)
+  if member.on then fires(member, alerts) else resolves(member, alerts) end
+end
 
-redis.call('HSET', key, 'n', n, 's', s, 'r', r, 'bn', bn, 'bs', bs, 'br', br, 'p', p)
-if a then redis.call('HSET', key, 'a', 1) end
+if #input.members > 0 then c.v = c.v + 1 end
+local all = {}
+for _, name in ipairs(fields) do
+  all[#all + 1] = name
+  all[#all + 1] = c[name]
+end
+redis.call('HSET', key, unpack(all))
 redis.call('PEXPIRE', key, ARGV[1])
-return { n + bn + apart, s + bs, r + br, a and 1 or 0 }
+local resolved = c.s + c.bs
+if c.s == c.n and c.bn - c.bs <= c.d then resolved = c.n + c.bn end
+local reply = { c.n + c.bn, resolved, c.r + c.br, c.a, c.v }
+for i, member in ipairs(input.members) do
+  local known = redis.call('HGET', key, 'm:' .. member.f)
+  reply[5 + i] = known and (known == '{}' and 0 or 1) or (member.on and 1 or -1)
+end
+return reply
 `);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   membersLifeMs,
+  type ListedMember,
   type RecordedMembers,
   type StormMember,
   type StormMembers,
@@ -17,35 +18,48 @@ export class RedisStormMembers implements StormMembers {
   ) {}
 
   async record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
-    const digest = createHash('sha256').update(storm).digest('hex').slice(0, 32);
     const input = {
       n: recorded.alertCount,
       s: recorded.resolvedCount,
       r: recorded.totalAffectedResources,
-      p: recorded.countedApart,
+      v: recorded.version,
+      p: recorded.writesApart,
+      l: recorded.lastMemberAt,
+      q: recorded.isQuiet ? 1 : 0,
       listed: recorded.listed.map(encode),
-      members: members.map(encode),
+      members: members.map((member) => ({ ...encode(member), x: member.alert, t: member.at })),
     };
-    const [alerts, resolved, resources, approximate] = await this.connection.run(membersScript, {
-      keys: [`${this.keyPrefix}:v1:storm:{${digest}}:members`],
-      common: [membersLifeMs],
-      each: [[JSON.stringify(input)]],
-    });
+    const [alertCount, resolvedCount, resources, approximate, version, ...states] = await this.connection.run(
+      membersScript,
+      {
+        keys: [`${this.keyPrefix}:v1:storm:{${digest(storm)}}:members`],
+        common: [membersLifeMs],
+        each: [[JSON.stringify(input)]],
+      },
+    );
     return {
-      alertCount: Number(alerts),
-      resolvedCount: Number(resolved),
+      alertCount: Number(alertCount),
+      resolvedCount: Number(resolvedCount),
       totalAffectedResources: Number(resources),
-      countedApart: recorded.countedApart,
       approximate: approximate === 1,
+      version: Number(version),
+      apart: false,
+      firing: new Map(
+        members.flatMap(({ fingerprint }, i) => (states[i] === -1 ? [] : [[fingerprint, states[i] === 1] as const])),
+      ),
     };
-  }
-
-  settle(): void {
-    // Everybody was recorded for all replicas.
   }
 }
 
-function encode({ fingerprint, resource, firing }: StormMember) {
-  // Half of a SHA-256 tells them apart as well, and takes half of the memory.
-  return { f: fingerprint.slice(0, 32), r: resource, on: firing };
+function encode({ fingerprint, resource, firing }: ListedMember) {
+  return { f: shortened(fingerprint), r: digest(resource).slice(0, 16), on: firing };
+}
+
+/** Half of a SHA-256 tells them apart as well, and takes half of the memory. */
+function shortened(fingerprint: string): string {
+  return fingerprint.slice(0, 32);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

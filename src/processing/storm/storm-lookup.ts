@@ -1,0 +1,42 @@
+import type { Clock } from '../../clock';
+import type { KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import type { Signal } from '../../signal/signal';
+import { standingOf } from '../deduplication/standing';
+import { groupOf, type SignalGroup, type StormGrouping } from './storm-group';
+
+/** Which storm a signal belongs to, by its group. */
+export class StormLookup {
+  constructor(
+    private readonly index: RemediationRequestIndex,
+    private readonly clock: Clock,
+    private readonly cooldownMs: number,
+    private readonly grouping: StormGrouping,
+  ) {}
+
+  groupOf(signal: Signal): SignalGroup | undefined {
+    return groupOf(signal, this.grouping);
+  }
+
+  /** How the storm of a group stands, by these requests. */
+  standing({ fingerprint }: SignalGroup, found: readonly KnownRequest[]) {
+    // Anybody may write a request that names others' fingerprints: a storm is known by its own.
+    const storms = found.filter((request) => request.fingerprint === fingerprint && request.storm !== undefined);
+    return standingOf(storms, this.clock.now(), this.cooldownMs);
+  }
+
+  /** The storm request of the signal's group that is live or cooling down, as the watch shows it. */
+  requestOf(signal: Signal): KnownRequest | undefined {
+    const group = this.groupOf(signal);
+    if (group === undefined) return undefined;
+    const standing = this.standing(group, this.index.peek(group.fingerprint));
+    return standing.kind === 'carried' ? standing.request : undefined;
+  }
+}
+
+/** Whether a storm request names this signal, or has members that it does not name and that began before this one was last joined. */
+export function mayCarry({ storm }: KnownRequest, { fingerprint, startsAt }: Signal): boolean {
+  if (storm === undefined) return false;
+  if (storm.affectedResources.some((resource) => resource.fingerprint === fingerprint)) return true;
+  return storm.alertCount > storm.affectedResources.length && startsAt <= storm.lastMemberAt;
+}
