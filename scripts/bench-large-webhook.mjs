@@ -1,7 +1,7 @@
 // How long does one large webhook hold up everybody else? Prints, for webhooks of growing size, the time to answer and the longest
 // that the event loop stood still meanwhile, in a gateway process of its own (its API server is in another).
 //
-//   npm run build && node scripts/bench-large-webhook.mjs
+//   npm run bench:large-webhook
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,8 +1,8 @@
 // What does a storm of 10,000 alerts cost? Prints objects, writes to the API server, exactness of the counts, how long posts wait for their
 // answers, and how the gateway's event loop and memory fare. Gateway, API server and Redis are processes of their own.
 //
-//   npm run build && node scripts/bench-storm.mjs
-//   npm run build && node scripts/bench-storm.mjs alertmanager      as the groups of a real Alertmanager
+//   npm run bench:storm
+//   npm run bench:storm -- alertmanager      as the groups of a real Alertmanager
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as forward } from 'node:http';

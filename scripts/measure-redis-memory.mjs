@@ -1,7 +1,7 @@
 // How much memory of Redis does a fingerprint take? Writes entries as the gateway does into a Redis of its own, and prints what
 // its memory grew by for each.
 //
-//   npm run build && node scripts/measure-redis-memory.mjs
+//   npm run measure:redis-memory
 import { spawn, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
