@@ -40,6 +40,7 @@ export function authenticateRequests(
   function meterFor(request: FastifyRequest): AddressMeter {
     const key = normalizeIp(request.ip);
     return {
+      address: key,
       async charge() {
         const waitMs = await addresses.take(key);
         if (waitMs === 0) return;

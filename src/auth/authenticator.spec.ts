@@ -14,7 +14,10 @@ const tokenOf = (claims: object) => `x.${Buffer.from(JSON.stringify(claims)).toS
 class FakeAddress implements AddressMeter {
   charged = 0;
 
-  constructor(private readonly limit = Number.POSITIVE_INFINITY) {}
+  constructor(
+    private readonly limit = Number.POSITIVE_INFINITY,
+    readonly address = 'a',
+  ) {}
 
   charge(): Promise<void> {
     if (this.charged >= this.limit) return Promise.reject(new ProblemError('rate-limited', 'too many'));
@@ -364,6 +367,28 @@ describe('Authenticator', () => {
       reviews.answers.set('token', { authenticated: false, audiences: [], error: 'context deadline exceeded' });
       await outcome('token');
       expect(address.charged).toBe(0);
+    });
+
+    it('once for all who come while it is being charged', async () => {
+      const slow = new FakeAddress(1);
+      jest.spyOn(slow, 'charge').mockImplementationOnce(() =>
+        delay(20).then(() => {
+          slow.charged++;
+        }),
+      );
+      const outcomes = await Promise.all(Array.from({ length: 50 }, () => outcome('good', slow)));
+      expect(new Set(outcomes)).toEqual(new Set([alertmanager]));
+      expect(slow.charged).toBe(0);
+    });
+
+    it('to an address of its own, when it joins one that used up its limit', async () => {
+      const [exhausted, fresh] = [new FakeAddress(0, 'a'), new FakeAddress(1, 'b')];
+      jest
+        .spyOn(exhausted, 'charge')
+        .mockImplementationOnce(() =>
+          delay(20).then(() => Promise.reject(new ProblemError('rate-limited', 'too many'))),
+        );
+      expect(await Promise.all([outcome('good', exhausted), outcome('good', fresh)])).toEqual([429, alertmanager]);
     });
 
     it('once for all who join one review', async () => {

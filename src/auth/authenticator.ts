@@ -19,6 +19,7 @@ export interface AuthenticatorOptions {
 
 /** Charges an address for what it costs before it is known; the charge is given back when the token proves good. */
 export interface AddressMeter {
+  readonly address: string;
   /** @throws ProblemError when the address has used up its limit */
   charge(): Promise<void>;
   giveBack(): void;
@@ -41,7 +42,7 @@ const couldNotTell =
 /** Authenticators quote what a token claims: not the words of the API server. */
 const quoted = /"(?:[^"\\]|\\.)*"/g;
 
-const uncharged: AddressMeter = { charge: () => Promise.resolve(), giveBack: () => undefined };
+const uncharged: AddressMeter = { address: '', charge: () => Promise.resolve(), giveBack: () => undefined };
 
 /**
  * Finds out who sends a request, by TokenReview.
@@ -55,7 +56,8 @@ export class Authenticator {
   private readonly refused: LRUCache<string, string>;
   /** Tokens whose last answer was good, however long ago. To ask about one again is not charged to its address. */
   private readonly proven = new LRUCache<string, true>({ max: maxCached });
-  private readonly inFlight = new Map<string, Promise<Caller>>();
+  /** Tokens that are being charged or reviewed. */
+  private readonly inFlight = new Map<string, { token: string; address: string; caller: Promise<Caller> }>();
   private readonly limit;
   /** A lane for tokens that were good before: bad ones cannot hold them up. */
   private readonly provenLimit;
@@ -86,9 +88,7 @@ export class Authenticator {
     const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1];
     if (token === undefined || token.length > maxTokenLength) {
       const reason = authorization === undefined ? 'no bearer token' : 'malformed Authorization header';
-      return address.charge().then(() => {
-        throw this.refuse(reason);
-      });
+      return this.chargeAndRefuse(reason, address);
     }
     const key = this.keyOf(token);
     const known = this.accepted.get(key);
@@ -96,23 +96,36 @@ export class Authenticator {
       this.metrics.authentication.inc({ result: 'cached' });
       return known;
     }
-    return this.inFlight.get(key) ?? this.findOut(token, key, this.proven.has(key) ? uncharged : address);
+    const refusal = this.refused.get(key);
+    if (refusal !== undefined) return this.chargeAndRefuse(refusal, address);
+    return this.join(key, address) ?? this.findOut(token, key, address);
   }
 
-  private async findOut(token: string, key: string, address: AddressMeter): Promise<Caller> {
+  private async chargeAndRefuse(reason: string, address: AddressMeter): Promise<never> {
     await address.charge();
-    const running = this.inFlight.get(key);
-    if (running !== undefined) {
-      // Begun while we were charged: to join it is free.
-      address.giveBack();
-      return running;
-    }
-    const refusal = this.refused.get(key);
-    if (refusal !== undefined) throw this.refuse(refusal);
+    throw this.refuse(reason);
+  }
 
-    const review = this.review(token, key, address).finally(() => this.inFlight.delete(key));
-    this.inFlight.set(key, review);
-    return review;
+  /** To join what is being found out is free. Another address that used up its limit must not decide for this one. */
+  private join(key: string, address: AddressMeter): Promise<Caller> | undefined {
+    const running = this.inFlight.get(key);
+    if (running === undefined || running.address === address.address) return running?.caller;
+    return running.caller.catch((error: unknown) => {
+      if (!(error instanceof ProblemError && error.kind === 'rate-limited')) throw error;
+      return this.join(key, address) ?? this.findOut(running.token, key, address);
+    });
+  }
+
+  private findOut(token: string, key: string, address: AddressMeter): Promise<Caller> {
+    const meter = this.proven.has(key) ? uncharged : address;
+    const caller = this.chargeAndReview(token, key, meter).finally(() => this.inFlight.delete(key));
+    this.inFlight.set(key, { token, address: address.address, caller });
+    return caller;
+  }
+
+  private async chargeAndReview(token: string, key: string, address: AddressMeter): Promise<Caller> {
+    await address.charge();
+    return this.review(token, key, address);
   }
 
   private async review(token: string, key: string, address: AddressMeter): Promise<Caller> {

@@ -19,6 +19,8 @@ const redirectionPauseMs = 50;
 const slotsRefreshMs = 5_000;
 /** A node that does not tell the map of slots in this time is passed over. */
 const slotsTimeoutMs = 1_000;
+/** Connecting, which asks one node after the other, ends in this time. */
+const attemptMs = 30_000;
 /** So many keys, spread over the slots by their names, stand for all: a primary with a thirtieth of the slots has one. */
 const probeKeys = 128;
 
@@ -59,7 +61,10 @@ export class ClusterLink implements RedisLink {
     client.on('+node', hearFurtherErrors);
     client.on('node error', (error: Error) => (reason = error));
     client.on('error', () => undefined);
+    // However it comes to nothing, there is a next attempt.
+    const overdue = setTimeout(() => this.renew(client, reason ?? new Error('ETIMEDOUT')), attemptMs).unref();
     client.on('ready', () => {
+      clearTimeout(overdue);
       if (this.client === client) this.listener.ready();
     });
     client.on('close', () => this.renew(client, reason ?? new Error('connection lost')));

@@ -1,5 +1,6 @@
 /** By the code of a socket error, or the first word of Redis's own answer. */
 const reasons: Readonly<Record<string, string>> = {
+  CLUSTERDOWN: 'the cluster is incomplete',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   ENOTFOUND: 'host not found',
