@@ -199,8 +199,8 @@ describe('KubernetesApi', () => {
     });
 
     it('stays so while the probe fails', async () => {
-      await breakIt();
       script.push(...Array.from({ length: 10 }, () => status(500)));
+      await breakIt();
       await eventually(async () => {
         await failureOf(call());
         expect(tokens.length).toBeGreaterThan(5);
