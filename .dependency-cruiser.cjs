@@ -15,7 +15,7 @@ const arrows = {
   'rate-limit': ['state', 'http', 'config', 'metrics', 'logging'],
   health: ['state', 'kubernetes', 'http', 'config'],
   standalone: ['gateway.ts', 'config'],
-  cli: ['config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
+  cli: ['processing', 'config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
 };
 /** Files that folders with a row that is not empty may import as well. */
 const forAll = ['caller.ts', 'clock.ts', 'deadline.ts'];
@@ -24,6 +24,7 @@ const forAll = ['caller.ts', 'clock.ts', 'deadline.ts'];
 const owners = {
   '@kubernetes/client-node': 'kubernetes',
   ioredis: 'state/redis',
+  '@open-policy-agent/opa-wasm': 'processing/priority',
   'prom-client': 'metrics',
   '@willsoto/nestjs-prometheus': 'metrics',
 };

@@ -1,5 +1,5 @@
 import { isOnPath, run, timed } from './command.mjs';
-import { buildKubeApiserver, findAsset } from './kube-apiserver.mjs';
+import { buildGoTool, findAsset } from './go-tools.mjs';
 
 /**
  * Programs that tests start, and that npm cannot bring. One that is on the PATH is used as it is.
@@ -44,9 +44,16 @@ export const tools = [
   {
     name: 'kube-apiserver',
     isPresent: () => isClusterGiven() || findAsset('kube-apiserver') !== undefined,
-    build: buildKubeApiserver,
+    build: () => buildGoTool('kube-apiserver'),
     neededBy: 'the gateway against a real Kubernetes API server',
     support: 'test/support/kube-apiserver.ts',
+  },
+  {
+    name: 'opa',
+    isPresent: () => findAsset('opa') !== undefined,
+    build: () => buildGoTool('opa'),
+    neededBy: 'Rego policies that are compiled when the gateway starts',
+    support: 'test/support/opa.ts',
   },
 ];
 

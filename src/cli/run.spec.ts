@@ -71,6 +71,23 @@ describe('the command line', () => {
     );
   });
 
+  it('checks a priority policy, and tells what it decides', async () => {
+    const policy = join(__dirname, '../../policies/priority.wasm');
+    await run(['policy', 'check', policy], {});
+    const input = { severity: 'critical', environment: 'production', labels: { tier: '0' } };
+    await run(['policy', 'eval', policy, '--input', JSON.stringify(input)], {});
+    await run(['policy', 'eval', policy, '--input', fileWith(JSON.stringify({ ...input, labels: {} }))], {});
+    expect(printed).toBe(`${policy} can be used\nP0\nP1\n`);
+    await expect(run(['policy', 'eval', policy], {})).rejects.toThrow('--input');
+    await expect(run(['policy', 'eval', policy, '--input', '{'], {})).rejects.toThrow('is no JSON');
+    await expect(run(['policy', 'lint', policy], {})).rejects.toThrow('none of check, eval');
+    await expect(run(['policy', 'check'], {})).rejects.toThrow('is missing');
+    const config = fileWith('priority: { rego_policy_path: /nowhere/priority.rego }\n');
+    await expect(run(['validate-config', '--config', config], {})).rejects.toThrow(
+      '/nowhere/priority.rego cannot be read',
+    );
+  });
+
   it.each([[[]], [['standalone']]])('starts nothing with a configuration that has a mistake: %j', async (args) => {
     await expect(run([...args, '--config', fileWith('redis: { db: x }\n')], {})).rejects.toThrow('redis.db: must be');
   });

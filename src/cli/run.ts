@@ -1,7 +1,9 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
+import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { version } from '../version';
 import { configSource } from './config-source';
+import { runPolicy } from './policy';
 import { runStandalone } from './standalone';
 import { serveCluster } from './serve';
 
@@ -11,7 +13,9 @@ const usage = `kubernaut-gateway ${version}
   kubernaut-gateway standalone [--config FILE] [--listen 127.0.0.1:8080] [--api-listen 127.0.0.1:8001]
                                [--data DIR] [--token TOKEN]
                                                     for trying and testing: nothing else is needed
-  kubernaut-gateway validate-config [--config FILE] checks the configuration, environment included
+  kubernaut-gateway validate-config [--config FILE] checks the configuration, environment and policy included
+  kubernaut-gateway policy check FILE               compiles a priority policy and tries it
+  kubernaut-gateway policy eval FILE --input JSON   tells what it decides; JSON may be a file
   kubernaut-gateway --help | --version
 
 Every setting: docs/configuration.md`;
@@ -33,8 +37,15 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       return;
     }
     case 'validate-config': {
-      configSource(flagsOf(rest, ['config']).config, env).load();
+      const { priority } = configSource(flagsOf(rest, ['config']).config, env).load();
+      if (priority.opaUrl === '') await usablePolicy(policyOptionsOf(priority));
       process.stdout.write('the configuration is valid\n');
+      return;
+    }
+    case 'policy': {
+      const [action, file, ...more] = rest;
+      const { input, opa } = flagsOf(more, ['input', 'opa']);
+      process.stdout.write(`${await runPolicy(action, file, input, opa ?? 'opa')}\n`);
       return;
     }
     case '--help':

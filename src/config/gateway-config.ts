@@ -24,6 +24,8 @@ const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const labelRange = 'at most 63 lower-case letters, digits and hyphens';
 const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
 const nonEmpty = { range: 'texts', accepts: (text: string) => text !== '' };
+/** Where the policy is unless the configuration says otherwise. */
+export const defaultPolicyPath = '/etc/kubernaut/policies/priority.rego';
 const severities = ['critical', 'warning', 'info'];
 const priorities = ['P0', 'P1', 'P2', 'P3', 'P4'];
 const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
@@ -380,8 +382,20 @@ export class EnvironmentConfig {
 }
 
 export class PriorityConfig {
-  @Text('Rego policy.', reserved)
-  regoPolicyPath = '/etc/kubernaut/policies/priority.rego';
+  @Text(
+    'Rego policy: .rego, which opa compiles, .wasm, or a bundle. When there is no file at the default place, the policy that comes with the gateway.',
+  )
+  regoPolicyPath = defaultPolicyPath;
+
+  @TextLike(
+    /^$|^https?:\/\/\S+$/,
+    'empty, or a URL such as http://opa:8181',
+    'An OPA server that evaluates the policy instead of this process, for the price of a call each.',
+  )
+  opaUrl = '';
+
+  @Text('The opa binary, which compiles .rego policies.')
+  opaPath = 'opa';
 
   @TextMap(
     {
@@ -389,7 +403,7 @@ export class PriorityConfig {
       accepts: (map) =>
         Object.hasOwn(map, 'default') && Object.values(map).every((value) => priorities.includes(value)),
     },
-    'The most specific entry decides. A table of yours replaces the whole one.',
+    'Decides what the policy does not. The most specific entry decides. A table of yours replaces the whole one.',
   )
   fallbackTable: Record<string, string> = {
     critical_production: 'P1',

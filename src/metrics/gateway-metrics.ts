@@ -75,6 +75,11 @@ export class GatewayMetrics {
   readonly prioritySource = counter('gateway_priority_source_total', 'Priorities decided, by what decided.', [
     'source',
   ]);
+  readonly policyFailures = counter(
+    'gateway_policy_failures_total',
+    'Priorities that the policy did not decide, by why.',
+    ['reason'],
+  );
   readonly environmentSource = counter('gateway_environment_source_total', 'Environments decided, by what decided.', [
     'source',
   ]);

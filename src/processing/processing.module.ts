@@ -17,7 +17,10 @@ import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
-import { PriorityEvaluator, type Priority } from './priority/priority-evaluator';
+import type { Priority } from './priority/priority';
+import { PriorityEvaluator } from './priority/priority-evaluator';
+import { OpaServer } from './priority/opa-server';
+import { policyOptionsOf, PriorityPolicy } from './priority/priority-policy';
 import { Recurrences } from './recurrence/recurrences';
 import { RequestOpener } from './request-opener';
 import { RequestStatus } from './request-status/request-status';
@@ -86,10 +89,27 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
         new EnvironmentClassifier(environment, namespaces, overrides),
     },
     {
+      provide: PriorityPolicy,
+      inject: [GatewayConfig, LOG],
+      useFactory: ({ priority }: GatewayConfig, log: LogSink) =>
+        priority.opaUrl === '' ? PriorityPolicy.load(policyOptionsOf(priority), log) : undefined,
+    },
+    {
       provide: PriorityEvaluator,
-      inject: [GatewayConfig],
-      useFactory: ({ priority }: GatewayConfig) =>
-        new PriorityEvaluator(new Map(Object.entries(priority.fallbackTable) as [string, Priority][])),
+      inject: [GatewayConfig, PriorityPolicy, GatewayMetrics, CLOCK, LOG],
+      useFactory: (
+        { priority }: GatewayConfig,
+        policy: PriorityPolicy | undefined,
+        metrics: GatewayMetrics,
+        clock: Clock,
+        log: LogSink,
+      ) =>
+        new PriorityEvaluator(
+          new Map(Object.entries(priority.fallbackTable) as [string, Priority][]),
+          policy ?? new OpaServer(priority.opaUrl, clock),
+          metrics,
+          log,
+        ),
     },
     {
       provide: RequestOpener,
@@ -227,15 +247,18 @@ export class ProcessingModule implements OnApplicationBootstrap, BeforeApplicati
   constructor(
     @Inject(Recurrences) private readonly recurrences: Recurrences,
     @Inject(RequestStatus) private readonly status: RequestStatus,
+    @Inject(PriorityPolicy) private readonly policy: PriorityPolicy | undefined,
   ) {}
 
   onApplicationBootstrap(): void {
     this.recurrences.start();
+    this.policy?.follow();
   }
 
   /** Before the connections to the API server are closed. */
   async beforeApplicationShutdown(): Promise<void> {
     this.recurrences.stop();
+    this.policy?.stop();
     await this.status.flush(deadlineIn(flushMs).signal);
   }
 }

@@ -130,7 +130,7 @@ export class SignalProcessor {
   ): Promise<SignalOutcome> {
     let outcome: SignalOutcome;
     try {
-      const classification = await this.classify(signal, deadline);
+      const classification = await this.classify(signal, deadline, true);
       const joined = await this.storms.reopen(signal, before, spec, classification, deadline);
       const request = refOf(joined.request);
       const storm = this.storms.metadataOf(joined.request, signal.name);
@@ -344,7 +344,7 @@ export class SignalProcessor {
   ): Promise<Processed[] | undefined> {
     try {
       const claim = ones[0]?.fresh.token ?? '';
-      const joined = await this.storms.join(stormy, claim, (signal) => this.classify(signal, deadline), deadline);
+      const joined = await this.storms.join(stormy, claim, (signal) => this.classify(signal, deadline, true), deadline);
       if (joined === 'over') return undefined;
       const { created } = joined;
       const request = refOf(joined.request);
@@ -369,10 +369,10 @@ export class SignalProcessor {
     }
   }
 
-  private async classify(signal: Signal, deadline: AbortSignal): Promise<Classification> {
+  private async classify(signal: Signal, deadline: AbortSignal, storm = false): Promise<Classification> {
     await this.environment.ready(deadline);
     const environment = this.environment.classify(signal);
-    return { ...environment, ...this.priority.evaluate(signal, environment.environment) };
+    return { ...environment, ...(await this.priority.evaluate(signal, environment.environment, storm)) };
   }
 
   /** Classifies a new signal and opens its request. Never rejects. */

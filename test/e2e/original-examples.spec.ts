@@ -74,7 +74,7 @@ describe("the original document's examples", () => {
         labels: alert.labels,
         annotations: alert.annotations,
         environmentSource: 'namespace_label',
-        prioritySource: 'fallback_table',
+        prioritySource: 'rego_policy',
       },
     });
     expect(JSON.parse(request.spec.originalPayload)).toEqual(alert);

@@ -5,6 +5,7 @@ import { GatewayMetrics } from '../../src/metrics/gateway-metrics';
 import { Deduplication } from '../../src/processing/deduplication/deduplication';
 import { EnvironmentClassifier } from '../../src/processing/environment/environment-classifier';
 import { PriorityEvaluator } from '../../src/processing/priority/priority-evaluator';
+import type { PriorityPolicy } from '../../src/processing/priority/priority-policy';
 import { Recurrences } from '../../src/processing/recurrence/recurrences';
 import { RequestOpener } from '../../src/processing/request-opener';
 import { RequestStatus } from '../../src/processing/request-status/request-status';
@@ -37,6 +38,11 @@ export const alertmanager: Caller = { username: 'alertmanager' };
 export function aState(clock: Clock): EmbeddedSignalState {
   return new EmbeddedSignalState({ clock, ttlMs: 300_000, leaseMs: 10_000, cleanupIntervalMs: 60_000 });
 }
+
+/** Leaves everything to the table. */
+export const noPolicy: Pick<PriorityPolicy, 'evaluate'> = {
+  evaluate: () => ({ failure: 'undefined', reason: 'there is none' }),
+};
 
 /** What replicas share of storms, and by which rules. */
 export interface StormMemory {
@@ -87,6 +93,9 @@ export function aProcessor(
       ['critical_production', 'P1'],
       ['default', 'P3'],
     ]),
+    noPolicy,
+    metrics,
+    new RecordingLog(),
   );
   const { grouping = noStorms, rules: stormRules = defaultStormRules } = storm;
   const lookup = new StormLookup(index, clock, cooldownMs, grouping);

@@ -154,7 +154,7 @@ async function untilReady(url: string, ca: string): Promise<void> {
   }
 }
 
-/** As scripts/lib/kube-apiserver.mjs, which builds what is absent. */
+/** As scripts/lib/go-tools.mjs, which builds what is absent. */
 function asset(program: string): string {
   const module = readFileSync(join(__dirname, '../../tools/kube-apiserver/go.mod'), 'utf8');
   const version = /k8s\.io\/kubernetes v([\d.]+)/.exec(module)?.[1] ?? '';

@@ -1,25 +1,47 @@
+import type { LogSink } from '../../logging/log-sink';
+import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import type { Signal } from '../../signal/signal';
+import { policyInputOf, type PolicyInput } from './policy-input';
+import type { Priority } from './priority';
+import { priorityByTable, type PriorityTable } from './priority-table';
+import type { PolicyVerdict } from './rego-policy';
 
-export type Priority = 'P0' | 'P1' | 'P2' | 'P3' | 'P4';
+/** Whoever evaluates the policy: this process, or an OPA server. */
+export interface Policy {
+  evaluate(input: PolicyInput): PolicyVerdict | Promise<PolicyVerdict>;
+}
 
 export interface PriorityDecision {
   readonly priority: Priority;
   /** What decided it. */
-  readonly prioritySource: 'fallback_table';
+  readonly prioritySource: 'rego_policy' | 'fallback_table';
 }
 
-/** Keys are `<severity>_<environment>`, `<severity>` and `default`, which is always there. */
-export type PriorityTable = ReadonlyMap<string, Priority>;
-
-/** Says how urgent a signal is: the most specific entry of the table that fits. */
+/** Says how urgent a signal is: by the policy, and by the table what that does not decide. */
 export class PriorityEvaluator {
-  constructor(private readonly table: PriorityTable) {}
+  private failing: string | undefined;
 
-  evaluate(signal: Signal, environment: string): PriorityDecision {
-    const { severity } = signal;
-    const priority =
-      this.table.get(`${severity}_${environment}`) ?? this.table.get(severity) ?? this.table.get('default');
-    if (priority === undefined) throw new Error('the priority table has no "default"');
-    return { priority, prioritySource: 'fallback_table' };
+  constructor(
+    private readonly table: PriorityTable,
+    private readonly policy: Policy,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {}
+
+  async evaluate(signal: Signal, environment: string, storm = false): Promise<PriorityDecision> {
+    const verdict = await this.policy.evaluate(policyInputOf(signal, environment, storm));
+    if ('priority' in verdict) {
+      this.failing = undefined;
+      return { priority: verdict.priority, prioritySource: 'rego_policy' };
+    }
+    this.metrics.policyFailures.inc({ reason: verdict.failure });
+    // Told on change, not for each signal.
+    if (this.failing !== verdict.failure)
+      this.log.warn(
+        { reason: verdict.reason, failure: verdict.failure },
+        'priority by the table: the policy did not decide',
+      );
+    this.failing = verdict.failure;
+    return { priority: priorityByTable(this.table, signal.severity, environment), prioritySource: 'fallback_table' };
   }
 }

@@ -1,0 +1,62 @@
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, run, timed } from './command.mjs';
+
+/**
+ * Programs that are built from their source: no project publishes them in a registry that a test may use everywhere, and Go's has
+ * the source of all. `tools/<program>` is a module that pins the version.
+ */
+const programs = {
+  'kube-apiserver': {
+    package: 'k8s.io/kubernetes/cmd/kube-apiserver',
+    pinned: /k8s\.io\/kubernetes (v[\d.]+)/,
+    time: 'some minutes',
+    // Without these flags it calls itself v0.0.0, which clients trip over.
+    variables: (version) => {
+      const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version);
+      const set = { gitVersion: version, gitMajor: major, gitMinor: minor };
+      return Object.entries(set).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+    },
+  },
+  opa: {
+    package: 'github.com/open-policy-agent/opa',
+    pinned: /github\.com\/open-policy-agent\/opa (v[\d.]+)/,
+    time: 'two minutes',
+    variables: () => [],
+  },
+};
+
+/** Where a program is: in KUBEBUILDER_ASSETS, built by us, or on the PATH. */
+export function findAsset(program) {
+  const assets = process.env.KUBEBUILDER_ASSETS;
+  const own = [
+    ...(assets ? [join(assets, program)] : []),
+    ...(Object.hasOwn(programs, program) ? [join(cacheFolder(program), program)] : []),
+  ];
+  return own.find(existsSync) ?? findProgram(program);
+}
+
+/** Builds a program into a cache folder that outlives the checkout. */
+export function buildGoTool(program) {
+  const { package: source, time, variables } = programs[program];
+  if (findProgram('go') === undefined) throw new Error('building it needs Go (https://go.dev/dl)');
+  const version = versionOf(program);
+  const folder = cacheFolder(program);
+  mkdirSync(folder, { recursive: true });
+  const unfinished = join(folder, `${program}.${process.pid}`);
+  timed(`building ${program} ${version} (once, ${time})`, () => {
+    const flags = ['-s -w', ...variables(version)].join(' ');
+    run('go', ['-C', `tools/${program}`, 'build', '-mod=readonly', '-ldflags', flags, '-o', unfinished, source]);
+    renameSync(unfinished, join(folder, program));
+  });
+}
+
+function versionOf(program) {
+  return programs[program].pinned.exec(readFileSync(`tools/${program}/go.mod`, 'utf8'))[1];
+}
+
+function cacheFolder(program) {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return join(cache, 'kubernaut-gateway', `${program}-${versionOf(program).slice(1)}`);
+}

@@ -1,0 +1,42 @@
+import { request } from 'undici';
+import type { Clock } from '../../clock';
+import type { PolicyInput } from './policy-input';
+import { entrypoint, verdictOf, type PolicyVerdict } from './rego-policy';
+
+const timeoutMs = 250;
+/** After a failure it is not asked for so long: signals do not wait for it one by one. */
+const restMs = 1_000;
+
+/** A policy that an OPA server evaluates, by its REST API. */
+export class OpaServer {
+  private readonly url: string;
+  private restUntil = 0;
+
+  /** @param base e.g. `http://opa:8181` */
+  constructor(
+    base: string,
+    private readonly clock: Clock,
+  ) {
+    this.url = `${base.replace(/\/+$/, '')}/v1/data/${entrypoint}`;
+  }
+
+  /** Never rejects: the table decides what it does not. */
+  async evaluate(input: PolicyInput): Promise<PolicyVerdict> {
+    if (this.clock.now() < this.restUntil) return { failure: 'unavailable', reason: 'the OPA server does not answer' };
+    try {
+      const { statusCode, body } = await request(this.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ input }),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      const answer = await body.text();
+      if (statusCode === 500) return { failure: 'error', reason: answer.slice(0, 300) };
+      if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);
+      return verdictOf((JSON.parse(answer) as { result?: unknown }).result);
+    } catch (error) {
+      this.restUntil = this.clock.now() + restMs;
+      return { failure: 'unavailable', reason: `the OPA server: ${(error as Error).message}` };
+    }
+  }
+}
