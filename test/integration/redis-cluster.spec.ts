@@ -125,8 +125,8 @@ describe('a Redis Cluster that loses a primary', () => {
         await opened.connection.whenUp();
         const fingerprint = aFingerprint();
         await remember(opened, fingerprint);
-        await delay(200);
         const primary = await cluster.primaryOf(`gateway:v1:{${fingerprint}}`);
+        await primary.replicated();
         if (how === 'is killed') await primary.stop();
         else primary.pause();
 

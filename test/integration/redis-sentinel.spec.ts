@@ -33,7 +33,7 @@ describe('the shared memory behind a Sentinel', () => {
       const [claimed] = await claim(known);
       const { token } = claimed as { token: string };
       await opened.state.confirm([{ fingerprint: known, token, request: aRequest() }]);
-      await delay(200);
+      await redis.primary.replicated();
       if (how === 'is killed') await redis.primary.stop();
       else redis.primary.pause();
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { eventually } from './eventually';
 
 export interface RedisServerOptions {
   /** A port on loopback; without one, a free one is taken. */
@@ -96,6 +97,16 @@ export class RedisServer {
     const env = { ...process.env, ...(this.password === undefined ? {} : { REDISCLI_AUTH: this.password }) };
     const { stdout } = await promisify(execFile)('redis-cli', ['-p', String(this.port), '-e', ...args], { env });
     return stdout.trim();
+  }
+
+  /** Resolves when its replicas have all that it has; there must be one. */
+  async replicated(): Promise<void> {
+    await eventually(async () => {
+      const replication = await this.command('INFO', 'replication');
+      const offset = /^master_repl_offset:(\d+)/m.exec(replication)?.[1];
+      const replicas = [...replication.matchAll(/^slave\d+:.*state=online,offset=(\d+)/gm)];
+      if (replicas.length === 0 || replicas.some(([, has]) => has !== offset)) throw new Error(replication);
+    });
   }
 
   /** How often each command was called, by lower-case name. */
