@@ -63,8 +63,9 @@ function jestResults(args, output) {
   const folder = mkdtempSync(join(tmpdir(), 'jest-results-'));
   const file = join(folder, 'results.json');
   try {
-    // With --json Jest reports to people on stderr; stdout would only name the file.
-    const { status } = spawnSync('npm', [...jest, '--json', '--outputFile', file, ...args], {
+    // With --json Jest reports to people on stderr; stdout would only name the file. A spec that failed may leave a server or a
+    // timer behind: that is to be a failed test in the report, and not a run that never ends.
+    const { status } = spawnSync('npm', [...jest, '--forceExit', '--json', '--outputFile', file, ...args], {
       stdio: ['ignore', 'ignore', output],
     });
     return { status, results: JSON.parse(readFileSync(file, 'utf8')) };

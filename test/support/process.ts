@@ -69,9 +69,13 @@ export class RunningProcess {
     }
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   /** Ends it and waits until it has. SIGTERM lets it finish; SIGKILL ends one that hangs. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
-    this.child.kill(signal);
+    this.signal(signal);
     return this.ended;
   }
 }

@@ -10,19 +10,17 @@ export class RedisCluster {
 
   /** @param settingsOf further settings of each node */
   static async start(settingsOf: () => Promise<Record<string, string>> = () => Promise.resolve({})) {
-    const nodes = await Promise.all(
-      Array.from({ length: 6 }, async () =>
-        RedisServer.start({
-          settings: {
-            ...(await settingsOf()),
-            'cluster-enabled': 'yes',
-            'cluster-port': String(await freePort()),
-            'cluster-node-timeout': '1000',
-            'cluster-require-full-coverage': 'no',
-          },
-        }),
-      ),
-    );
+    const nodes: RedisServer[] = [];
+    for (let i = 0; i < 6; i++) {
+      const settings = {
+        ...(await settingsOf()),
+        'cluster-enabled': 'yes',
+        'cluster-port': String(await freePort()),
+        'cluster-node-timeout': '1000',
+        'cluster-require-full-coverage': 'no',
+      };
+      nodes.push(await RedisServer.start({ settings }));
+    }
     const addrs = nodes.map(({ addr }) => addr);
     const create = ['--cluster', 'create', ...addrs, '--cluster-replicas', '1', '--cluster-yes'];
     await promisify(execFile)('redis-cli', create);

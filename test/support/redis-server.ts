@@ -1,12 +1,11 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { eventually } from './eventually';
+import { freePort } from './free-port';
+import { RunningProcess } from './process';
 
 export interface RedisServerOptions {
   /** A port on loopback; without one, a free one is taken. */
@@ -20,7 +19,7 @@ export interface RedisServerOptions {
 /** A real redis-server on loopback that persists nothing, in a process of its own. */
 export class RedisServer {
   private constructor(
-    private readonly process: ChildProcess,
+    private readonly process: RunningProcess,
     private readonly directory: string,
     readonly port: number,
     private readonly password: string | undefined,
@@ -40,14 +39,15 @@ export class RedisServer {
       ...settings,
     };
     const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const server = await RunningProcess.start('redis-server', args);
     try {
-      await ready(child);
+      await server.printed(/Ready to accept connections/);
     } catch (error) {
+      await server.stop('SIGKILL');
       await rm(directory, { recursive: true });
       throw error;
     }
-    return new RedisServer(child, directory, listenOn, password, settings);
+    return new RedisServer(server, directory, listenOn, password, settings);
   }
 
   /** The same server, as who knows the password that it was given later. */
@@ -64,12 +64,8 @@ export class RedisServer {
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const exited = once(this.process, 'exit');
-      // The one signal that ends a paused process as well; there is nothing to save.
-      this.process.kill('SIGKILL');
-      await exited;
-    }
+    // The one signal that ends a paused process as well; there is nothing to save.
+    await this.process.stop('SIGKILL');
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -81,11 +77,11 @@ export class RedisServer {
 
   /** The process hangs: the kernel still accepts connections, and nobody answers. */
   pause(): void {
-    this.process.kill('SIGSTOP');
+    this.process.signal('SIGSTOP');
   }
 
   resume(): void {
-    this.process.kill('SIGCONT');
+    this.process.signal('SIGCONT');
   }
 
   async flush(): Promise<void> {
@@ -115,35 +111,4 @@ export class RedisServer {
     const lines = stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm);
     return new Map([...lines].map(([, name, calls]) => [name ?? '', Number(calls)]));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function ready(child: ChildProcess): Promise<void> {
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw new Error('redis-server is not on the PATH: install the Debian package "redis-server"', { cause: error });
-  }
-  // A test run that ends early must not leave it behind.
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
-
-  const output: string[] = [];
-  for await (const line of createInterface({ input: child.stdout! })) {
-    output.push(line);
-    if (line.includes('Ready to accept connections')) {
-      child.stdout?.resume();
-      return;
-    }
-  }
-  throw new Error(`redis-server ended before it was ready:\n${output.join('\n')}`);
 }
