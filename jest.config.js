@@ -6,6 +6,8 @@ const project = (displayName, testMatch) => ({
   testMatch,
   transform: { '^.+\\.ts$': '@swc/jest' },
   setupFiles: ['reflect-metadata'],
+  // A dynamic import names the file that is built.
+  moduleNameMapper: { '^(\\./.*[.]module)[.]js$': '$1' },
 });
 
 /** @type {import('jest').Config} */

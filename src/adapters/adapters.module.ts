@@ -1,21 +1,21 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import type { GatewayConfig } from '../config/gateway-config';
-import { PrometheusModule } from './prometheus/prometheus.module';
+import { sources } from './sources';
 
-/** The enabled sources, each at its configured path. */
+/** The enabled sources, each at its configured path. What is not enabled is not even loaded. */
 @Module({})
 export class AdaptersModule {
-  static forRoot({ adapters }: GatewayConfig): DynamicModule {
-    const sources = [{ settings: adapters.prometheus, module: PrometheusModule }].filter(
-      ({ settings }) => settings.enabled,
+  static async forRoot({ adapters }: GatewayConfig): Promise<DynamicModule> {
+    const enabled = Object.entries(sources)
+      .map(([name, { module }]) => ({ module, settings: adapters[name as keyof typeof sources] }))
+      .filter(({ settings }) => settings.enabled);
+    const routes = await Promise.all(
+      enabled.map(async ({ module, settings: { path } }) => ({ path, module: await module() })),
     );
     return {
       module: AdaptersModule,
-      imports: [
-        ...sources.map(({ module }) => module),
-        RouterModule.register(sources.map(({ settings, module }) => ({ path: settings.path, module }))),
-      ],
+      imports: [...routes.map(({ module }) => module), RouterModule.register(routes)],
     };
   }
 }

@@ -4,7 +4,7 @@ import { processingTimeMs, scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import type { SignalProcessor } from '../processing/signal-processor';
-import type { InvalidSignal, Signal, SignalSource } from '../signal/signal';
+import type { SignalReading } from '../signal/signal';
 import { countsOf, toResponse } from './signal-response';
 
 /** Where every source hands its signals in, and gets the answer for its sender. */
@@ -15,7 +15,7 @@ export class SignalIntake {
     private readonly log: LogSink,
   ) {}
 
-  async take(signals: Iterable<Signal | InvalidSignal>, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+  async take(signals: Iterable<SignalReading>, request: FastifyRequest, reply: FastifyReply): Promise<object> {
     const scope = scopeOf(request);
     const { caller } = scope;
     if (caller === undefined) throw new ProblemError('unauthenticated', 'Authentication failed: no caller');
@@ -30,7 +30,7 @@ export class SignalIntake {
   }
 
   /** Notes what the sender says it left out: alerts that nobody here will ever see. */
-  noteTruncated(source: SignalSource, count: unknown): void {
+  noteTruncated(source: string, count: unknown): void {
     if (typeof count !== 'number' || !Number.isSafeInteger(count) || count <= 0) return;
     this.metrics.signalsTruncated.inc({ source }, count);
     this.log.error({ source, truncated: count }, 'the sender left out alerts: raise max_alerts or split the group');

@@ -149,6 +149,8 @@ function resultOf(outcome: SignalOutcome): object {
       };
     case 'heartbeat':
       return { status: 'heartbeat', fingerprint: outcome.fingerprint };
+    case 'ignored':
+      return { status: 'ignored', reason: outcome.reason };
     case 'rejected':
       return { status: 'rejected', reason: outcome.reason, details: outcome.details };
     case 'failed':

@@ -1,3 +1,6 @@
+import { sources } from '../adapters/sources';
+import { path, pathRange } from './paths';
+import { identities, type Identity } from './source-settings';
 import {
   Decimal,
   Duration,
@@ -18,8 +21,6 @@ import {
 } from './setting';
 
 const reserved = { reserved: true };
-const path = /^\/[A-Za-z0-9/_.-]*[A-Za-z0-9_.-]$/;
-const pathRange = 'a path such as /ready: letters, digits, and / _ . -';
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const labelRange = 'at most 63 lower-case letters, digits and hyphens';
 const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
@@ -123,6 +124,12 @@ export class CrdConfig {
 export class FingerprintConfig {
   @Text('Name of the cluster in the identity of an incident, when several clusters share what consumes the requests.')
   cluster = '';
+
+  @OneOf(
+    identities,
+    'What makes two signals one incident: object, the name of the signal and the object that it is about; owner, its name and the workload that owns the object; object_only and owner_only, the same whatever the signals are called and whoever sends them.',
+  )
+  identity: Identity = 'object';
 
   @TextList(nonEmpty, 'Labels that join the identity of every incident.')
   identityLabels: string[] = [];
@@ -450,40 +457,18 @@ export class HealthConfig {
   readinessPath = '/ready';
 }
 
-export class PrometheusAdapterConfig {
-  @Flag('Whether webhooks of Alertmanager are taken.')
-  enabled = true;
+type SourcesConfig = {
+  readonly [Name in keyof typeof sources]: InstanceType<(typeof sources)[Name]['settings']>;
+};
 
-  @TextLike(path, pathRange, 'Its path.')
-  path = '/api/v1/signals/prometheus';
+/** A section for each source, which brings its settings itself. */
+class Adapters {
+  static create(this: void): SourcesConfig {
+    const entries = Object.entries(sources).map(([name, { settings }]) => [name, new settings()]);
+    return Object.assign(new Adapters(), Object.fromEntries(entries) as SourcesConfig);
+  }
 }
-
-export class KubernetesEventAdapterConfig {
-  @Flag('Whether Kubernetes Events are taken.', reserved)
-  enabled = false;
-
-  @TextLike(path, pathRange, 'Its path.', reserved)
-  path = '/api/v1/signals/kubernetes-event';
-}
-
-export class GrafanaAdapterConfig {
-  @Flag('Whether webhooks of Grafana are taken.', reserved)
-  enabled = false;
-
-  @TextLike(path, pathRange, 'Its path.', reserved)
-  path = '/api/v1/signals/grafana';
-}
-
-export class AdaptersConfig {
-  @Section('Alertmanager.')
-  prometheus = new PrometheusAdapterConfig();
-
-  @Section('Kubernetes Events.')
-  kubernetesEvent = new KubernetesEventAdapterConfig();
-
-  @Section('Grafana.')
-  grafana = new GrafanaAdapterConfig();
-}
+for (const [name, { title }] of Object.entries(sources)) Section(title)(Adapters.prototype, name);
 
 /** Every setting with its default. Durations are milliseconds. */
 export class GatewayConfig {
@@ -533,7 +518,7 @@ export class GatewayConfig {
   health = new HealthConfig();
 
   @Section('The sources of signals.')
-  adapters = new AdaptersConfig();
+  adapters = Adapters.create();
 }
 
 function isRegularExpression(text: string): boolean {

@@ -163,9 +163,7 @@ function contradictions({ server, redis, adapters, health }: GatewayConfig): str
   const uses: [string, string][] = [
     ['health.path', health.path],
     ['health.readiness_path', health.readinessPath],
-    ['adapters.prometheus.path', adapters.prometheus.path],
-    ['adapters.kubernetes_event.path', adapters.kubernetesEvent.path],
-    ['adapters.grafana.path', adapters.grafana.path],
+    ...Object.entries(adapters).map(([name, { path }]): [string, string] => [`adapters.${snakeCase(name)}.path`, path]),
   ];
   for (const [where, path] of uses) {
     const other = paths.get(path);

@@ -35,14 +35,21 @@ export interface SettingOptions {
 const settingsOf = new Map<object, Setting[]>();
 const sectionsOf = new Map<object, { readonly member: string; readonly description: string }[]>();
 
-/** The settings of a section's class, in the order in which they are declared. */
+/** The settings of a section's class, in the order in which they are declared; those of the class that it extends first. */
 export function settings(section: object): readonly Setting[] {
-  return settingsOf.get(section.constructor) ?? [];
+  return allOf(settingsOf, section);
 }
 
 /** The sections that a class consists of, in the order in which they are declared. */
 export function sections(owner: object): readonly { readonly member: string; readonly description: string }[] {
-  return sectionsOf.get(owner.constructor) ?? [];
+  return allOf(sectionsOf, owner);
+}
+
+function allOf<T>(declared: ReadonlyMap<object, readonly T[]>, section: object): T[] {
+  const found: T[] = [];
+  for (let type: unknown = section.constructor; typeof type === 'function'; type = Object.getPrototypeOf(type))
+    found.unshift(...(declared.get(type) ?? []));
+  return found;
 }
 
 export function snakeCase(member: string): string {

@@ -91,11 +91,17 @@ export function buildRemediationRequest(
         ...(resource.apiVersion === undefined ? {} : { apiVersion: resource.apiVersion }),
         ...(signal.namespace === '' ? {} : { namespace: cut(signal.namespace, maxNameLength) }),
       },
+      ...(signal.owner ? { owner: signal.owner } : {}),
       fingerprint: signal.fingerprint,
       metadata: {
         source: signal.source,
-        ...optional('alertManager', links.externalURL),
+        // As the original document has it.
+        ...optional(signal.source === 'prometheus' ? 'alertManager' : 'externalURL', links.externalURL),
         ...optional('generatorURL', links.generatorURL),
+        ...optional('dashboardURL', links.dashboardURL),
+        ...optional('panelURL', links.panelURL),
+        ...optional('silenceURL', links.silenceURL),
+        ...optional('imageURL', links.imageURL),
         ...optional('receiver', links.receiver),
         ...optional('groupKey', links.groupKey),
       },

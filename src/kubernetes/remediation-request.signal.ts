@@ -1,4 +1,4 @@
-import type { Signal, SignalSource } from '../signal/signal';
+import type { Signal } from '../signal/signal';
 import { parseTimestamp } from '../signal/timestamp';
 import { toKnownRequest } from './known-request';
 import type { RemediationRequest } from './remediation-request';
@@ -11,14 +11,11 @@ import type { RemediationRequest } from './remediation-request';
 export function signalOf(request: RemediationRequest, now: number): Signal {
   const { spec } = request;
   const { severity, firingAlerts } = toKnownRequest(request, now);
-  const { generatorURL, alertManager: externalURL, receiver, groupKey } = spec.metadata;
-  const links = Object.entries({ generatorURL, externalURL, receiver, groupKey }).filter(
-    ([, link]) => link !== undefined,
-  );
+  const { source, alertManager, ...links } = spec.metadata;
   const [first] = [...firingAlerts].sort(([, a], [, b]) => a - b);
   const since = first === undefined || first[1] === 0 ? parseTimestamp(spec.firingTime) : first[1];
   return {
-    source: (spec.signalType || spec.metadata.source) as SignalSource,
+    source: spec.signalType || source,
     name: spec.alertName,
     status: 'firing',
     severity,
@@ -28,13 +25,15 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
       name: spec.resource.name,
       ...(spec.resource.apiVersion === undefined ? {} : { apiVersion: spec.resource.apiVersion }),
     },
+    ...(spec.owner === undefined ? {} : { owner: spec.owner }),
     labels: new Map(Object.entries(spec.labels)),
     annotations: new Map(Object.entries(spec.annotations)),
     startsAt: since ?? now,
     receivedAt: now,
-    links: Object.fromEntries(links),
+    links: { ...links, ...(alertManager === undefined ? {} : { externalURL: alertManager }) },
     fingerprint: spec.fingerprint,
-    ...(first === undefined ? {} : { senderFingerprint: first[0] }),
+    // None of its sender's alerts fires, and yet it recurred: it tells of occurrences.
+    ...(first === undefined ? { occurredAt: now } : { senderFingerprint: first[0] }),
     payload: parsed(spec.originalPayload),
   };
 }

@@ -1,5 +1,7 @@
 import type { V1Condition, V1ObjectMeta } from '@kubernetes/client-node';
 import type { Severity } from '../signal/severity';
+import type { SignalLinks } from '../signal/signal';
+import type { TargetResource } from '../signal/target-resource';
 import type { StormType } from '../state/storm-windows';
 
 export const remediationRequests = {
@@ -45,13 +47,13 @@ export interface RemediationRequestSpec {
     readonly apiVersion?: string;
     readonly namespace?: string;
   };
+  /** The workload that owns the object, where incidents are told apart by that. */
+  readonly owner?: TargetResource;
   readonly fingerprint: string;
-  readonly metadata: {
+  readonly metadata: SignalLinks & {
     readonly source: string;
+    /** Address of the Alertmanager that sent it; of another sender it is `externalURL`. */
     readonly alertManager?: string;
-    readonly generatorURL?: string;
-    readonly receiver?: string;
-    readonly groupKey?: string;
   };
   readonly signalType: string;
   readonly firingTime: string;

@@ -177,20 +177,30 @@ export class SelfCheck {
 function trialRequest(namespace: string): RemediationRequest {
   const now = Date.now();
   const fingerprint = randomBytes(32).toString('hex');
-  const links = { generatorURL: 'http://x', externalURL: 'http://x', receiver: 'x', groupKey: 'x' };
+  const url = 'http://x';
+  const links = {
+    generatorURL: url,
+    externalURL: url,
+    dashboardURL: url,
+    panelURL: url,
+    silenceURL: url,
+    imageURL: url,
+  };
   return buildRemediationRequest(
     {
-      source: 'prometheus',
+      // Of any other the address stands in a member that every CRD has.
+      source: 'grafana',
       name: 'gateway-self-check',
       status: 'firing',
       severity: 'info',
       namespace,
       resource: { kind: 'Pod', name: 'x', apiVersion: 'v1' },
+      owner: { kind: 'Deployment', name: 'x', apiVersion: 'apps/v1' },
       labels: new Map([['alertname', 'gateway-self-check']]),
       annotations: new Map([['summary', 'never stored']]),
       startsAt: now,
       receivedAt: now,
-      links,
+      links: { ...links, receiver: 'x', groupKey: 'x' },
       fingerprint,
       payload: {},
     },

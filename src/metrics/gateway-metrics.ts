@@ -35,6 +35,11 @@ export class GatewayMetrics {
     'source',
     'reason',
   ]);
+  readonly signalsIgnored = counter(
+    'gateway_signals_ignored_total',
+    'Signals that need nothing, such as normal events.',
+    ['source', 'reason'],
+  );
   readonly signalsFailed = counter(
     'gateway_signals_failed_total',
     'Signals that the sender must send again, by reason.',

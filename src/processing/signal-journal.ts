@@ -1,7 +1,7 @@
 import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
-import { InvalidSignal, type Signal } from '../signal/signal';
+import { InvalidSignal, isSignal, type SignalReading, type Signal } from '../signal/signal';
 import { keyOf } from '../state/signal-state';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import type { SignalOutcome } from './signal-outcome';
@@ -38,8 +38,8 @@ export class JournalPage {
     private readonly log: LogSink,
   ) {}
 
-  record(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
-    if (!(signal instanceof InvalidSignal)) this.received(signal);
+  record(signal: SignalReading, outcome: SignalOutcome): void {
+    if (isSignal(signal)) this.received(signal);
     this.count(signal, outcome);
     this.write(signal, outcome);
   }
@@ -60,7 +60,7 @@ export class JournalPage {
     }
   }
 
-  private count(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
+  private count(signal: SignalReading, outcome: SignalOutcome): void {
     const { source } = signal;
     switch (outcome.status) {
       case 'created': {
@@ -68,7 +68,7 @@ export class JournalPage {
         this.metrics.requestsCreated.inc({ environment, priority: outcome.priority });
         this.metrics.environmentSource.inc({ source: outcome.environmentSource });
         this.metrics.prioritySource.inc({ source: outcome.prioritySource });
-        if (!(signal instanceof InvalidSignal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
+        if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       }
       case 'duplicate':
@@ -76,12 +76,15 @@ export class JournalPage {
         break;
       case 'storm_aggregated':
         this.metrics.stormMembers.inc({ type: outcome.storm.type });
-        if (!(signal instanceof InvalidSignal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
+        if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       case 'resolved':
         break;
       case 'heartbeat':
         this.metrics.heartbeat.setToCurrentTime({ source });
+        break;
+      case 'ignored':
+        this.metrics.signalsIgnored.inc({ source, reason: outcome.reason });
         break;
       case 'rejected':
         this.metrics.signalsRejected.inc({ source, reason: outcome.reason });
@@ -112,18 +115,19 @@ export class JournalPage {
     else if (this.causes.size < maxCauses) this.causes.set(cause, { reason, signals: 1 });
   }
 
-  private write(signal: Signal | InvalidSignal, outcome: SignalOutcome): void {
+  private write(signal: SignalReading, outcome: SignalOutcome): void {
     if ((outcome.status === 'rejected' || outcome.status === 'failed') && !this.hasRoom(outcome.reason)) return;
     const fields = {
       outcome: outcome.status,
       reason: outcome.reason,
-      ...(signal instanceof InvalidSignal
-        ? { problems: signal.problems }
-        : { signal: signal.name, fingerprint: signal.fingerprint }),
+      ...(signal instanceof InvalidSignal ? { problems: signal.problems } : { signal: signal.name }),
+      ...(isSignal(signal) ? { fingerprint: signal.fingerprint } : {}),
       ...('request' in outcome ? { remediation_request: keyOf(outcome.request) } : {}),
       ...('environment' in outcome ? { environment: outcome.environment, priority: outcome.priority } : {}),
     };
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');
+    // Most of what a cluster reports is normal.
+    else if (outcome.status === 'ignored') this.log.debug(fields, 'signal processed');
     else this.log.info(fields, 'signal processed');
   }
 

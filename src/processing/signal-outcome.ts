@@ -10,6 +10,8 @@ export type DuplicateReason =
   | 'live_request'
   /** The request is over, but not for longer than the cooldown. */
   | 'cooling_down'
+  /** An event that is told late: it happened before its request was over. */
+  | 'happened_before'
   /** Another replica created it at this very moment: the API server arbitrated. */
   | 'already_exists'
   /** The same incident stands more than once in this webhook. */
@@ -89,6 +91,12 @@ export interface Heartbeat {
   readonly reason: 'heartbeat';
 }
 
+/** A signal that needs nothing, such as a normal event. */
+export interface Ignored {
+  readonly status: 'ignored';
+  readonly reason: 'normal_event' | 'own_event';
+}
+
 export interface Rejected {
   readonly status: 'rejected';
   readonly fingerprint?: string;
@@ -107,4 +115,4 @@ export interface Failed {
 }
 
 /** What became of one signal. Exactly one of these, whatever happened. */
-export type SignalOutcome = Created | Duplicate | StormAggregated | Resolved | Heartbeat | Rejected | Failed;
+export type SignalOutcome = Created | Duplicate | StormAggregated | Resolved | Heartbeat | Ignored | Rejected | Failed;

@@ -7,7 +7,7 @@ import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import type { StormSpec } from '../kubernetes/remediation-request';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
-import { InvalidSignal, type Signal } from '../signal/signal';
+import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
 import { keyOf, type Occurrences } from '../state/signal-state';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
@@ -79,11 +79,7 @@ export class SignalProcessor {
    * @param caller who must be allowed to send them
    * @param deadline aborts what is still under way; what was not decided by then has failed
    */
-  async processAll(
-    entries: Iterable<Signal | InvalidSignal>,
-    caller: Caller,
-    deadline: AbortSignal,
-  ): Promise<SignalOutcome[]> {
+  async processAll(entries: Iterable<SignalReading>, caller: Caller, deadline: AbortSignal): Promise<SignalOutcome[]> {
     const outcomes: SignalOutcome[] = [];
     const page = this.journal.open();
     const fired = new Set<string>();
@@ -147,13 +143,13 @@ export class SignalProcessor {
   }
 
   private async processBatch(
-    batch: readonly (Signal | InvalidSignal)[],
+    batch: readonly SignalReading[],
     caller: Caller,
     { page, fired }: Webhook,
     deadline: AbortSignal,
   ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
-    const signals = batch.filter((entry): entry is Signal => !(entry instanceof InvalidSignal));
+    const signals = batch.filter(isSignal);
     const allowed = await this.authorize(signals, caller, outcomes, deadline);
 
     const firing = new Map<string, Incident>();
@@ -179,10 +175,9 @@ export class SignalProcessor {
     await this.processResolved(resolved, firing, outcomes, deadline);
 
     return batch.map((entry) => {
-      const outcome =
-        entry instanceof InvalidSignal
-          ? rejectedAsInvalid(entry)
-          : (outcomes.get(entry) ?? sameAs(entry, firing.get(entry.fingerprint)?.signal, outcomes));
+      const outcome = isSignal(entry)
+        ? (outcomes.get(entry) ?? sameAs(entry, firing.get(entry.fingerprint)?.signal, outcomes))
+        : notASignal(entry);
       page.record(entry, outcome);
       return outcome;
     });
@@ -593,7 +588,9 @@ function rejectedAsForbidden({ fingerprint, source }: Signal, namespace: string)
   return { status: 'rejected', fingerprint, reason: 'forbidden', summary, details: [summary] };
 }
 
-function rejectedAsInvalid({ problems, summary }: InvalidSignal): SignalOutcome {
+function notASignal(entry: InvalidSignal | IgnoredSignal): SignalOutcome {
+  if (entry instanceof IgnoredSignal) return { status: 'ignored', reason: entry.reason };
+  const { problems, summary } = entry;
   return { status: 'rejected', reason: 'invalid', summary, details: problems };
 }
 

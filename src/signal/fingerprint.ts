@@ -4,6 +4,8 @@ import type { Target } from './target-resource';
 export interface IdentityRules {
   /** Tells clusters apart that share one gateway; empty for one cluster. */
   readonly cluster: string;
+  /** Whether all signals about an object are one incident, whatever they are called. Those that name none are still told apart. */
+  readonly anyName?: boolean;
   /** Labels that always join the identity. */
   readonly identityLabels: readonly string[];
   /** Labels that only say which replica of the sender spoke; they never count. */
@@ -16,7 +18,8 @@ export interface IdentityRules {
  *
  * A JSON array cannot be read two ways, whatever the values hold. Without a target object of its own, all labels but
  * those of replicas and the severity follow as sorted pairs, so that `HTTPErrors{service=a}` and `{service=b}` are two
- * incidents. Configured identity labels follow in the same manner for every signal (contract, section 4).
+ * incidents. Configured identity labels follow in the same manner for every signal (contract, section 4). The name is empty
+ * where only the object counts; no signal is called so.
  *
  * Changing anything here makes every known incident a new one: the golden vectors in the spec stand guard.
  */
@@ -26,8 +29,10 @@ export function fingerprint(
   labels: ReadonlyMap<string, string>,
   rules: IdentityRules,
 ): string {
-  const identity: unknown[] = ['v1', rules.cluster, name, target.namespace, target.resource.kind, target.resource.name];
-  if (!target.specific || rules.identityLabels.length > 0) {
+  const { namespace, resource, specific } = target;
+  const identifying = rules.anyName === true && specific ? '' : name;
+  const identity: unknown[] = ['v1', rules.cluster, identifying, namespace, resource.kind, resource.name];
+  if (!specific || rules.identityLabels.length > 0) {
     identity.push(sorted([...labels].filter(([label]) => counts(label, target, rules))));
   }
   return hash('sha256', JSON.stringify(identity), 'hex');

@@ -1,14 +1,16 @@
 import type { Severity } from './severity';
 import type { TargetResource } from './target-resource';
 
-export type SignalSource = 'prometheus' | 'kubernetes-event' | 'grafana';
-
 /** Where a person finds more: addresses and names that the sender gave. They are shown, never fetched. */
 export interface SignalLinks {
   readonly generatorURL?: string;
   readonly externalURL?: string;
   readonly receiver?: string;
   readonly groupKey?: string;
+  readonly dashboardURL?: string;
+  readonly panelURL?: string;
+  readonly silenceURL?: string;
+  readonly imageURL?: string;
 }
 
 /**
@@ -16,7 +18,8 @@ export interface SignalLinks {
  * Labels and annotations are maps, so that a label called `__proto__` is a label like any other.
  */
 export interface Signal {
-  readonly source: SignalSource;
+  /** What sent it, as the last part of its path says it: `prometheus`, `kubernetes-event`, `grafana`. */
+  readonly source: string;
   /** alertname, or the reason of an event. */
   readonly name: string;
   readonly status: 'firing' | 'resolved';
@@ -24,12 +27,19 @@ export interface Signal {
   /** The namespace that the signal is about; empty when it is about none. */
   readonly namespace: string;
   readonly resource: TargetResource;
+  /** The workload that owns the resource, when that identifies the incident. */
+  readonly owner?: TargetResource;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
   /** When it began to fire, in milliseconds since the epoch; the time of receipt if the sender gave none that makes sense. */
   readonly startsAt: number;
   /** When it stopped, for a resolved signal whose sender said so. */
   readonly endsAt?: number;
+  /**
+   * When it last happened, for a signal that tells of an occurrence rather than a state, such as an event: nobody will say
+   * that it is over, and what happened before its request was over belongs to that.
+   */
+  readonly occurredAt?: number;
   readonly receivedAt: number;
   readonly links: SignalLinks;
   /** The identity of the incident: SHA-256, 64 lower-case hex digits. */
@@ -43,10 +53,26 @@ export interface Signal {
 /** One entry of a webhook that is not a signal, with everything that is wrong with it. Its siblings are unharmed. */
 export class InvalidSignal {
   constructor(
-    readonly source: SignalSource,
+    readonly source: string,
     /** Each names what is wrong, e.g. `alertname is required`. */
     readonly problems: readonly [string, ...string[]],
     /** The first problem in the words of the answer's `error` member. */
     readonly summary: string = problems[0],
   ) {}
+}
+
+/** One entry of a webhook that is understood and needs nothing: a normal event. */
+export class IgnoredSignal {
+  constructor(
+    readonly source: string,
+    readonly name: string,
+    readonly reason: 'normal_event' | 'own_event',
+  ) {}
+}
+
+/** What an entry of a webhook is read as. */
+export type SignalReading = Signal | InvalidSignal | IgnoredSignal;
+
+export function isSignal(reading: SignalReading): reading is Signal {
+  return !(reading instanceof InvalidSignal || reading instanceof IgnoredSignal);
 }

@@ -36,6 +36,21 @@ const workloadLabels: readonly WorkloadLabel[] = [
   { label: 'pod', kind: 'Pod', apiVersion: 'v1' },
 ];
 
+/** Kinds of which every object is in a namespace. */
+export const namespacedKinds: ReadonlySet<string> = new Set([
+  ...workloadLabels.map(({ kind }) => kind),
+  'Service',
+  'Endpoints',
+  'Ingress',
+  'ConfigMap',
+  'Secret',
+]);
+
+/** The label that names an object of this kind, e.g. `pod`. */
+export function labelOfKind(kind: string): string | undefined {
+  return kind === 'Node' ? 'node' : workloadLabels.find((workload) => workload.kind === kind)?.label;
+}
+
 /** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
 export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
 

@@ -16,7 +16,8 @@ import { firing, resolved, webhook } from '../../../test/support/webhook';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import { fingerprint } from '../../signal/fingerprint';
 import { InvalidSignal, type Signal } from '../../signal/signal';
-import { toSignals, type SignalRules } from './prometheus.adapter';
+import type { SignalRules } from '../signal-rules';
+import { toSignals } from './prometheus.adapter';
 
 const rules: SignalRules = {
   ...plainRules,

@@ -7,7 +7,8 @@ import { EnvelopePipe } from '../../http/envelope.pipe';
 import { SignalIntake } from '../signal-intake';
 import { AlertmanagerWebhookDto } from './alertmanager-webhook.dto';
 import { webhookExamples } from './prometheus.examples';
-import { SIGNAL_RULES, toSignals, type SignalRules } from './prometheus.adapter';
+import { SIGNAL_RULES, type SignalRules } from '../signal-rules';
+import { toSignals } from './prometheus.adapter';
 
 @ApiTags('signals')
 @ApiBearerAuth()

@@ -155,10 +155,10 @@ export class Deduplication {
 
   /** How a fresh signal's incident stands in the cluster: the memory may have forgotten what the cluster knows. */
   async standing(signal: Signal, deadline: AbortSignal): Promise<Standing> {
-    const { fingerprint } = signal;
+    const { fingerprint, occurredAt } = signal;
     const found = await this.index.find(fingerprint, deadline);
     const own = found.filter((request) => request.fingerprint === fingerprint);
-    const standing = standingOf(own, this.clock.now(), this.cooldownMs);
+    const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);
     const group = this.storms.groupOf(signal);
     if (standing.kind === 'carried' || own.length === found.length || group === undefined) return standing;
     // A storm of which it is part, and by which it is named.

@@ -10,6 +10,8 @@ export interface Sighting {
   /** When the alert began to fire; absent when its sender did not say. */
   readonly startsAt?: number;
   readonly endsAt?: number;
+  /** Of an occurrence, which nobody will say is over: it is none of the alerts that fire. */
+  readonly occurredAt?: number;
   readonly receivedAt: number;
 }
 
@@ -21,13 +23,14 @@ export function alertOf({ senderFingerprint, fingerprint }: Signal): string {
 }
 
 export function sightingOf(signal: Signal): Sighting {
-  const { status, severity, startsAt, endsAt, receivedAt } = signal;
+  const { status, severity, startsAt, endsAt, occurredAt, receivedAt } = signal;
   return {
     status,
     alert: alertOf(signal),
     severity,
     ...(startsAt === receivedAt ? {} : { startsAt }),
     ...(endsAt === undefined ? {} : { endsAt }),
+    ...(occurredAt === undefined ? {} : { occurredAt }),
     receivedAt,
   };
 }

@@ -17,7 +17,7 @@ type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
  * firing wins (contract, section 5).
  */
 export function signalStatusAfter(known: KnownRequest, sightings: readonly Sighting[]): SignalStatus | undefined {
-  const standing = after(known, sightings, known.overSince !== undefined);
+  const standing = after(known, sightings, known.overSince);
   return isSame(known, standing) ? undefined : toStatus(standing);
 }
 
@@ -41,24 +41,27 @@ export function firingAlertsAfter(before: KnownRequest | undefined, sightings: r
   return toFiringAlerts(after(none, sightings).firingAlerts);
 }
 
-function after(before: Standing, sightings: readonly Sighting[], isOver = false): Standing {
+function after(before: Standing, sightings: readonly Sighting[], overSince?: number): Standing {
   return firingLast(sightings).reduce(
     (standing, sighting) =>
-      sighting.status === 'firing' ? afterFiring(standing, sighting, isOver) : afterResolved(standing, sighting),
+      sighting.status === 'firing' ? afterFiring(standing, sighting, overSince) : afterResolved(standing, sighting),
     before,
   );
 }
 
-function afterFiring(standing: Standing, sighting: Sighting, isOver: boolean): Standing {
-  const { alert, startsAt = 0, severity, receivedAt } = sighting;
+function afterFiring(standing: Standing, sighting: Sighting, overSince: number | undefined): Standing {
+  const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
   const firingAlerts = new Map(standing.firingAlerts);
   const since = firingAlerts.get(alert);
-  if (since === undefined ? firingAlerts.size < maxFiringAlerts : startsAt > since) firingAlerts.set(alert, startsAt);
+  if (occurredAt !== undefined) {
+    if (overSince !== undefined && occurredAt <= overSince) return standing;
+  } else if (since === undefined ? firingAlerts.size < maxFiringAlerts : startsAt > since)
+    firingAlerts.set(alert, startsAt);
   return {
     severity: severities.indexOf(severity) < severities.indexOf(standing.severity) ? severity : standing.severity,
     resolved: false,
     firingAlerts,
-    ...(isOver ? { recurredAt: standing.recurredAt ?? receivedAt } : {}),
+    ...(overSince !== undefined ? { recurredAt: standing.recurredAt ?? receivedAt } : {}),
   };
 }
 

@@ -1,0 +1,57 @@
+import { fingerprint } from '../signal/fingerprint';
+import { toSeverity } from '../signal/severity';
+import { InvalidSignal, type Signal, type SignalLinks } from '../signal/signal';
+import { findTarget } from '../signal/target-resource';
+import { parseTimestamp } from '../signal/timestamp';
+import { isObject, present, textMapOf, textOf } from './json-values';
+import type { SignalRules } from './signal-rules';
+
+/** Of one alert; a label set of thousands can be wrong in thousands of places. */
+const maxProblems = 50;
+
+/** Whose webhook an alert stands in. */
+export interface AlertOrigin {
+  readonly source: string;
+  /** What the webhook says for all of its alerts. */
+  readonly links: SignalLinks;
+  readonly receivedAt: number;
+}
+
+/** Reads one alert as Alertmanager writes it, which Grafana does as well. */
+export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRules): Signal | InvalidSignal {
+  const { source, links, receivedAt } = origin;
+  if (!isObject(alert)) return invalid(source, ['alert must be an object']);
+  const problems: string[] = [];
+  const labels = textMapOf('labels', alert.labels, problems);
+  const name = labels.get('alertname') ?? '';
+  if (name.trim() === '') problems.push('alertname is required');
+  if (problems.length > 0) return invalid(source, problems);
+
+  const target = findTarget(labels, rules.defaultNamespace);
+  return {
+    source,
+    name,
+    status: alert.status === 'resolved' ? 'resolved' : 'firing',
+    severity: toSeverity(labels.get('severity'), rules.severityMapping),
+    namespace: target.namespace,
+    resource: target.resource,
+    labels,
+    // They are only shown: what is wrong in them costs no alert.
+    annotations: textMapOf('annotations', alert.annotations),
+    startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
+    ...present({ endsAt: parseTimestamp(alert.endsAt) }),
+    receivedAt,
+    links: { ...links, ...present({ generatorURL: textOf(alert.generatorURL) }) },
+    fingerprint: fingerprint(name, target, labels, rules),
+    ...present({ senderFingerprint: textOf(alert.fingerprint) }),
+    payload: alert,
+  };
+}
+
+function invalid(source: string, problems: string[]): InvalidSignal {
+  const more = problems.length - maxProblems;
+  const listed = more > 0 ? [...problems.slice(0, maxProblems), `and ${more} more`] : problems;
+  const [first = 'invalid alert', ...rest] = listed;
+  const summary = problems.includes('alertname is required') ? "missing required field 'alertname'" : first;
+  return new InvalidSignal(source, [first, ...rest], summary);
+}
