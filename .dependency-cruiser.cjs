@@ -11,7 +11,8 @@ const arrows = {
   state: ['signal', 'config', 'logging', 'metrics'],
   kubernetes: ['signal', 'state', 'config', 'logging'],
   processing: ['auth', 'rate-limit', 'state', 'kubernetes', 'signal', 'config', 'metrics', 'logging'],
-  adapters: ['processing', 'signal', 'http', 'config', 'metrics', 'logging'],
+  // Kubernetes is itself a source.
+  adapters: ['processing', 'kubernetes', 'signal', 'http', 'config', 'metrics', 'logging'],
   auth: ['kubernetes', 'http', 'rate-limit', 'config', 'metrics', 'logging'],
   'rate-limit': ['state', 'http', 'config', 'metrics', 'logging'],
   health: ['state', 'kubernetes', 'http', 'config'],

@@ -23,7 +23,15 @@ const generated = [
     file: 'docs/rbac.yaml',
     make: async () => (await import('../dist/kubernetes/rbac-reference.js')).rbacManifests(),
   },
-  ...['cluster', 'overrides', 'sender'].map((role) => ({
+  {
+    file: 'docs/rbac-owners.yaml',
+    make: async () => (await import('../dist/kubernetes/rbac-reference.js')).ownerRbacManifests(),
+  },
+  {
+    file: 'docs/rbac-event-watch.yaml',
+    make: async () => (await import('../dist/kubernetes/rbac-reference.js')).eventWatchRbacManifests(),
+  },
+  ...['cluster', 'overrides', 'owners', 'events', 'lease', 'sender'].map((role) => ({
     file: `charts/kubernaut-gateway/files/rbac/${role}-rules.yaml`,
     make: async () => (await import('../dist/kubernetes/rbac-reference.js')).chartRules(role),
   })),

@@ -5,3 +5,6 @@ export interface Caller {
   readonly groups?: readonly string[];
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
+
+/** Who sends what the gateway finds itself. It needs no permission, and no TokenReview can answer it: it is known by being this object. */
+export const gatewayItself: Caller = { username: 'kubernaut-gateway' };

@@ -19,6 +19,7 @@ import { followRequests } from './http/request-lifecycle';
 import { EnvironmentOverrides } from './kubernetes/environment-overrides';
 import { KubernetesApi } from './kubernetes/kubernetes-api';
 import { Namespaces } from './kubernetes/namespaces';
+import { Owners } from './kubernetes/owners';
 import { RemediationRequestClient } from './kubernetes/remediation-request.client';
 import { RemediationRequestIndex } from './kubernetes/remediation-request.index';
 import { GatewayMetrics } from './metrics/gateway-metrics';
@@ -114,12 +115,14 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
   const recurrences = app.get(Recurrences, { strict: false });
   const storms = app.get(StormCommits, { strict: false });
   const api = app.get(KubernetesApi);
+  const owners = app.get<Owners | undefined>(Owners);
   const deduplication = app.get(Deduplication, { strict: false });
   const state = app.get<OpenSignalState>(SIGNAL_STATE);
   const watches = {
     remediationrequests: app.get(RemediationRequestIndex).cache,
     namespaces: app.get(Namespaces).cache,
     environment_overrides: app.get(EnvironmentOverrides).cache,
+    ...(owners ? { pods: owners.caches.Pod, replicasets: owners.caches.ReplicaSet, jobs: owners.caches.Job } : {}),
   };
   metrics.countEntries({
     accepted_tokens: () => authenticator.sizes.accepted,
@@ -135,6 +138,7 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     recurrences_waiting: () => recurrences.waitingCount,
     fingerprints: state.size,
     storm_groups: state.groups,
+    ...(owners ? { remembered_owners: () => owners.rememberedCount } : {}),
     ...Object.fromEntries(Object.entries(watches).map(([name, cache]) => [name, () => cache.size])),
   });
   const { connection } = state;

@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../config/gateway-config';
 import type { SourceSettings } from '../config/source-settings';
-import { identityOf, identityRulesOf } from '../processing/identity/identity-rules';
+import { identityOf } from '../config/identity';
+import { identityRulesOf } from '../processing/identity/identity-rules';
 import type { IdentityRules } from '../signal/fingerprint';
 import type { Severity } from '../signal/severity';
 

@@ -159,6 +159,8 @@ function contradictions({ server, redis, adapters, health }: GatewayConfig): str
       `server.graceful_shutdown_timeout: must be longer than server.shutdown_delay (${formatDuration(server.shutdownDelay)}), not ${formatDuration(server.gracefulShutdownTimeout)}`,
     );
   }
+  if (adapters.kubernetesEvent.watch && !adapters.kubernetesEvent.enabled)
+    found.push('adapters.kubernetes_event.enabled: must be true for its watch to be used');
   const paths = new Map<string, string>();
   const uses: [string, string][] = [
     ['health.path', health.path],

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { GatewayConfig } from '../config/gateway-config';
 import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
+import { EventFeed } from '../kubernetes/event-feed';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import { Namespaces } from '../kubernetes/namespaces';
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
@@ -29,6 +30,7 @@ export class HealthModule {
             KubernetesApi,
             SIGNAL_STATE,
             GatewayConfig,
+            EventFeed,
           ],
           useFactory: (
             index: RemediationRequestIndex,
@@ -38,12 +40,14 @@ export class HealthModule {
             api: KubernetesApi,
             { connection }: OpenSignalState,
             { redis }: GatewayConfig,
+            events: EventFeed | undefined,
           ) =>
             new Readiness(
               {
                 remediationrequests: index.cache,
                 namespaces: namespaces.cache,
                 environment_overrides: overrides.cache,
+                ...(events ? { events } : {}),
               },
               { selfCheck, api },
               connection && { connection, onFailure: redis.onFailure },

@@ -22,6 +22,8 @@ export interface KubernetesApiOptions {
 export interface CallOptions {
   readonly body?: unknown;
   readonly contentType?: string;
+  /** In which form it is answered. Default: JSON. */
+  readonly accept?: string;
   /** When its caller must have an answer: it ends then, and is not repeated beyond it. */
   readonly signal?: AbortSignal | undefined;
   /** In place of the common one, for calls that take long. Milliseconds. */
@@ -36,7 +38,8 @@ const fairTimeMs = 1_000;
 const askTimeoutMs = 500;
 /** Tokens of a kubeconfig or a pod's volume are read again this often; the kubelet renews them long before they expire. */
 const credentialsMaxAgeMs = 30_000;
-const watchConnections = 8;
+/** Every watch holds one; one more is for asking whether the server answers. */
+const watchConnections = 12;
 /** What concerns every call of its kind until somebody puts it right. */
 const systemic: ReadonlySet<KubernetesFailure> = new Set(['unauthenticated', 'forbidden', 'crd-unusable']);
 
@@ -140,7 +143,7 @@ export class KubernetesApi {
         method,
         path: this.pathPrefix + path,
         headers: {
-          accept: 'application/json',
+          accept: options.accept ?? 'application/json',
           ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
           ...(await this.credentials()),
         },
@@ -182,12 +185,16 @@ export class KubernetesApi {
   }
 
   /** Opens a stream, e.g. of a watch; it ends when the server or `signal` ends it. */
-  async stream(path: string, signal: AbortSignal): Promise<Readable> {
+  async stream(
+    path: string,
+    signal: AbortSignal,
+    { accept = 'application/json' }: Pick<CallOptions, 'accept'> = {},
+  ): Promise<Readable> {
     try {
       const { statusCode, body } = await this.watches.request({
         method: 'GET',
         path: this.pathPrefix + path,
-        headers: { accept: 'application/json', ...(await this.credentials()) },
+        headers: { accept, ...(await this.credentials()) },
         signal,
       });
       if (statusCode !== 200) throw toKubernetesApiError(statusCode, await body.text());

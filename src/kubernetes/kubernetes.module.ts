@@ -1,12 +1,16 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
+import { needsOwners } from '../config/identity';
 import { LOG, type LogSink } from '../logging/log-sink';
 import { AccessReviewClient } from './access-review.client';
 import { EnvironmentOverrides } from './environment-overrides';
+import { EventFeed } from './event-feed';
 import { KubernetesApi } from './kubernetes-api';
+import { Lease } from './lease';
 import { Namespaces } from './namespaces';
-import { neededPermissions } from './permissions';
+import { Owners } from './owners';
+import { eventWatchLease, neededPermissions } from './permissions';
 import { RemediationRequestClient } from './remediation-request.client';
 import { RemediationRequestIndex } from './remediation-request.index';
 import { SelfCheck } from './self-check';
@@ -17,6 +21,17 @@ export const FALLBACK_NAMESPACE = Symbol('fallback namespace');
 
 /** The namespace that the gateway is installed in, unless it can tell better. */
 const installedNamespace = 'kubernaut-system';
+
+/** As the controllers of Kubernetes have it: who is gone without a word is succeeded within 15 seconds. */
+const leaseTimes = { durationMs: 15_000, renewMs: 2_000 };
+
+function ownNamespaceOf(api: KubernetesApi): string {
+  return api.ownNamespace || installedNamespace;
+}
+
+function watchesEvents({ adapters: { kubernetesEvent } }: GatewayConfig): boolean {
+  return kubernetesEvent.enabled && kubernetesEvent.watch;
+}
 
 /** The way to the API server, what is watched there, and the calls that are made. */
 @Global()
@@ -64,8 +79,7 @@ export class KubernetesModule implements OnApplicationShutdown {
         {
           provide: FALLBACK_NAMESPACE,
           inject: [GatewayConfig, KubernetesApi],
-          useFactory: ({ crd }: GatewayConfig, api: KubernetesApi) =>
-            crd.fallbackNamespace || api.ownNamespace || installedNamespace,
+          useFactory: ({ crd }: GatewayConfig, api: KubernetesApi) => crd.fallbackNamespace || ownNamespaceOf(api),
         },
         {
           provide: SelfCheck,
@@ -74,12 +88,17 @@ export class KubernetesModule implements OnApplicationShutdown {
             api: KubernetesApi,
             reviews: AccessReviewClient,
             client: RemediationRequestClient,
-            { environment }: GatewayConfig,
+            config: GatewayConfig,
             namespace: string,
             log: LogSink,
           ) => {
-            const overrides = { namespace: environment.configmapNamespace, name: environment.configmapName };
-            const check = new SelfCheck(reviews, client, { permissions: neededPermissions(overrides), namespace }, log);
+            const { configmapNamespace, configmapName } = config.environment;
+            const permissions = neededPermissions({
+              overrides: { namespace: configmapNamespace, name: configmapName },
+              owners: needsOwners(config),
+              ...(watchesEvents(config) ? { eventWatchIn: ownNamespaceOf(api) } : {}),
+            });
+            const check = new SelfCheck(reviews, client, { permissions, namespace }, log);
             api.onRefusal = () => check.suspect();
             return check;
           },
@@ -99,6 +118,26 @@ export class KubernetesModule implements OnApplicationShutdown {
               log,
             ),
         },
+        {
+          provide: Owners,
+          inject: [KubernetesApi, GatewayConfig, LOG],
+          useFactory: (api: KubernetesApi, config: GatewayConfig, log: LogSink) =>
+            needsOwners(config) ? new Owners(api, log) : undefined,
+        },
+        {
+          provide: EventFeed,
+          inject: [KubernetesApi, GatewayConfig, LOG],
+          useFactory: (api: KubernetesApi, config: GatewayConfig, log: LogSink) =>
+            watchesEvents(config) ? new EventFeed(api, log) : undefined,
+        },
+        {
+          provide: Lease,
+          inject: [KubernetesApi, GatewayConfig, LOG],
+          useFactory: (api: KubernetesApi, config: GatewayConfig, log: LogSink) =>
+            watchesEvents(config)
+              ? new Lease(api, { namespace: ownNamespaceOf(api), name: eventWatchLease, ...leaseTimes }, log)
+              : undefined,
+        },
       ],
       exports: [
         KubernetesApi,
@@ -110,6 +149,9 @@ export class KubernetesModule implements OnApplicationShutdown {
         EnvironmentOverrides,
         SelfCheck,
         FALLBACK_NAMESPACE,
+        Owners,
+        EventFeed,
+        Lease,
       ],
     };
   }
@@ -120,6 +162,7 @@ export class KubernetesModule implements OnApplicationShutdown {
     @Inject(Namespaces) private readonly namespaces: Namespaces,
     @Inject(EnvironmentOverrides) private readonly overrides: EnvironmentOverrides,
     @Inject(SelfCheck) private readonly selfCheck: SelfCheck,
+    @Inject(Owners) private readonly owners: Owners | undefined,
   ) {
     for (const { cache } of this.watches) cache.start();
     selfCheck.start();
@@ -131,6 +174,7 @@ export class KubernetesModule implements OnApplicationShutdown {
   }
 
   private get watches(): readonly { readonly cache: { start(): void; stop(): Promise<void> } }[] {
-    return [this.index, this.namespaces, this.overrides];
+    const owners = Object.values(this.owners?.caches ?? {}).map((cache) => ({ cache }));
+    return [this.index, this.namespaces, this.overrides, ...owners];
   }
 }

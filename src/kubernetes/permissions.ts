@@ -18,11 +18,23 @@ export interface OverridesPlace {
   readonly name: string;
 }
 
+/** What the configuration asks of the cluster. */
+export interface ClusterNeeds {
+  readonly overrides: OverridesPlace;
+  /** Whether incidents are told apart by who owns an object. */
+  readonly owners?: boolean;
+  /** The namespace of the Lease by which one replica watches events; absent when none does. */
+  readonly eventWatchIn?: string;
+}
+
+/** The Lease of the replica that watches events. */
+export const eventWatchLease = 'kubernaut-gateway-event-watch';
+
 /**
  * All that the gateway may do, and nothing else: the self-check asks for each of these, and the roles of the chart and of
  * docs/rbac.yaml are generated from them. It can never change a spec, nor delete anything.
  */
-export function neededPermissions(overrides: OverridesPlace): readonly Permission[] {
+export function neededPermissions({ overrides, owners, eventWatchIn }: ClusterNeeds): readonly Permission[] {
   const requests = { group: 'remediation.kubernaut.io', resource: 'remediationrequests', essential: true };
   return [
     { ...requests, verb: 'create', neededFor: 'to create RemediationRequests' },
@@ -65,6 +77,38 @@ export function neededPermissions(overrides: OverridesPlace): readonly Permissio
       neededFor: 'to read the overrides of environments',
       essential: true,
     })),
+    ...(owners === true ? ownerPermissions : []),
+    ...(eventWatchIn === undefined ? [] : eventPermissions(eventWatchIn)),
+  ];
+}
+
+const ownerPermissions: readonly Permission[] = [
+  { group: '', resource: 'pods' },
+  { group: 'apps', resource: 'replicasets' },
+  { group: 'batch', resource: 'jobs' },
+].flatMap((what) =>
+  ['get', 'list', 'watch'].map((verb) => ({
+    ...what,
+    verb,
+    neededFor: 'to find the workloads that own objects',
+    essential: false,
+  })),
+);
+
+function eventPermissions(namespace: string): Permission[] {
+  const lease = { group: 'coordination.k8s.io', resource: 'leases', namespace, essential: false };
+  const neededFor = 'to let one replica watch events';
+  return [
+    ...['list', 'watch'].map((verb) => ({
+      group: '',
+      resource: 'events',
+      verb,
+      neededFor: 'to watch the events of the cluster',
+      essential: false,
+    })),
+    // A name cannot restrict what is to be created.
+    { ...lease, verb: 'create', neededFor },
+    ...['get', 'update'].map((verb) => ({ ...lease, name: eventWatchLease, verb, neededFor })),
   ];
 }
 

@@ -7,7 +7,7 @@ import { KubernetesApiError, type KubernetesFailure } from './kubernetes-api.err
 import { inWords, neededPermissions } from './permissions';
 import { SelfCheck } from './self-check';
 
-const permissions = neededPermissions({ namespace: 'kubernaut-system', name: 'overrides' });
+const permissions = neededPermissions({ overrides: { namespace: 'kubernaut-system', name: 'overrides' } });
 
 describe('SelfCheck', () => {
   let reviews: FakeAccessReviewClient;

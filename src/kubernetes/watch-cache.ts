@@ -4,6 +4,7 @@ import { beforeDeadline } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
+import { linesOf, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
 
 export interface WatchedObject {
   readonly metadata?: V1ObjectMeta;
@@ -15,6 +16,8 @@ export interface WatchCacheOptions<Entry> {
   readonly path: string;
   /** Selectors that go with list and watch, e.g. `{fieldSelector: 'metadata.name=x'}`. */
   readonly selectors?: Readonly<Record<string, string>>;
+  /** Whether nothing but the metadata of objects is asked for. */
+  readonly metadataOnly?: boolean;
   /** What is kept of an object: as little as its readers need. `before` is what was kept of it until now. */
   readonly keep: (object: WatchedObject, before: Entry | undefined) => Entry;
   readonly log: LogSink;
@@ -25,23 +28,19 @@ interface ListPage {
   readonly items: readonly WatchedObject[];
 }
 
-interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-  readonly object: WatchedObject & { readonly code?: number };
-}
-
 /** Objects may be 256 KiB each: a page of them is held in memory while it is read. */
 const pageSize = 100;
+const metadataPageSize = 1_000;
+/** A server that cannot leave out the rest sends it all. */
+const metadataTypes = {
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
+  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
+};
 const listTimeoutMs = 10_000;
-/** The server ends a watch after this long; a connection that is silent for longer than that is dead. */
-const watchSeconds = 290;
-const silenceMs = (watchSeconds + 30) * 1000;
 /** Servers send a bookmark about once a minute; one that is silent for longer may have stopped. */
 const believedForMs = 90_000;
 const firstBackOffMs = 200;
 const maxBackOffMs = 10_000;
-/** A line is one object: etcd holds 1.5 MiB of it. */
-const maxLineLength = 8 * 1024 * 1024;
 
 /**
  * A local copy of a collection, kept by list and watch.
@@ -142,11 +141,13 @@ export class WatchCache<Entry> {
     let page: ListPage;
     let token: string | undefined;
     do {
-      const query = { ...this.options.selectors, limit: String(pageSize), ...(token ? { continue: token } : {}) };
+      const limit = String(this.options.metadataOnly === true ? metadataPageSize : pageSize);
+      const query = { ...this.options.selectors, limit, ...(token ? { continue: token } : {}) };
       page = await this.options.api.call('GET', this.url(query), {
         signal: this.stopping.signal,
         timeoutMs: listTimeoutMs,
         repeat: false,
+        ...this.accept('list'),
       });
       for (const object of page.items) {
         const key = keyOfObject(object);
@@ -169,7 +170,7 @@ export class WatchCache<Entry> {
   private async watch(): Promise<void> {
     const ended = new AbortController();
     const signal = AbortSignal.any([this.stopping.signal, ended.signal]);
-    const silence = setTimeout(() => ended.abort(new Error('the watch fell silent')), silenceMs).unref();
+    const silence = setTimeout(() => ended.abort(new Error('the watch fell silent')), watchSilenceMs).unref();
     try {
       const query = {
         ...this.options.selectors,
@@ -178,11 +179,11 @@ export class WatchCache<Entry> {
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(watchSeconds),
       };
-      const stream = await this.options.api.stream(this.url(query), signal);
+      const stream = await this.options.api.stream(this.url(query), signal, this.accept('watch'));
       this.heard();
-      for await (const line of linesOf(stream)) {
+      for await (const lines of linesOf(stream)) {
         silence.refresh();
-        this.apply(JSON.parse(line) as WatchEvent);
+        for (const line of lines) this.apply(JSON.parse(line) as WatchEvent<WatchedObject>);
         this.heard();
       }
     } finally {
@@ -191,7 +192,7 @@ export class WatchCache<Entry> {
     }
   }
 
-  private apply({ type, object }: WatchEvent): void {
+  private apply({ type, object }: WatchEvent<WatchedObject>): void {
     switch (type) {
       case 'ADDED':
       case 'MODIFIED':
@@ -239,6 +240,10 @@ export class WatchCache<Entry> {
     return this.stopping.signal.aborted;
   }
 
+  private accept(verb: 'list' | 'watch'): { readonly accept?: string } {
+    return this.options.metadataOnly === true ? { accept: metadataTypes[verb] } : {};
+  }
+
   private url(query: Readonly<Record<string, string>>): string {
     return `${this.options.path}?${new URLSearchParams(query).toString()}`;
   }
@@ -274,16 +279,4 @@ function versionOf({ metadata }: WatchedObject): number {
 
 function keyOfObject({ metadata }: WatchedObject): string {
   return keyOf(metadata?.namespace ?? '', metadata?.name ?? '');
-}
-
-/** Lines end at a line feed alone: JSON may hold the other line separators of Unicode as they are. */
-async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > maxLineLength) throw new Error('the watch sent a line that never ends');
-    for (const line of lines) if (line !== '') yield line;
-  }
 }

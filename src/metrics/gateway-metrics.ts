@@ -45,6 +45,11 @@ export class GatewayMetrics {
     'Signals that the sender must send again, by reason.',
     ['source', 'reason'],
   );
+  readonly ownerLookups = counter(
+    'gateway_owner_lookups_total',
+    'Signals whose owner was looked up, by what told it; `nothing` when the object stands for itself because nothing did.',
+    ['by'],
+  );
   readonly signalsTruncated = counter(
     'gateway_signals_truncated_total',
     'Alerts that the sender itself left out of a webhook.',
@@ -55,6 +60,11 @@ export class GatewayMetrics {
   readonly heartbeat = gauge('gateway_heartbeat_timestamp_seconds', 'Unix time of the last heartbeat signal.', [
     'source',
   ]);
+
+  readonly eventWatchActive = gauge(
+    'gateway_event_watch_active',
+    '1 while this replica watches the events of the cluster, else 0.',
+  );
 
   readonly requestsCreated = counter('gateway_remediation_requests_created_total', 'RemediationRequests created.', [
     'environment',

@@ -3,10 +3,13 @@ import { AuthModule } from '../auth/auth.module';
 import { Authorizer } from '../auth/authorizer';
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
+import { identityOf, isByOwner, sourceName } from '../config/identity';
+import type { SourceSettings } from '../config/source-settings';
 import { deadlineIn } from '../deadline';
 import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
 import { FALLBACK_NAMESPACE } from '../kubernetes/kubernetes.module';
 import { Namespaces } from '../kubernetes/namespaces';
+import { Owners } from '../kubernetes/owners';
 import { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { LOG, type LogSink } from '../logging/log-sink';
@@ -17,6 +20,8 @@ import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
+import { identityRulesOf } from './identity/identity-rules';
+import { OwnerIdentity } from './identity/owner-identity';
 import type { Priority } from './priority/priority';
 import { PriorityEvaluator } from './priority/priority-evaluator';
 import { OpaServer } from './priority/opa-server';
@@ -30,6 +35,7 @@ import type { StormGrouping } from './storm/storm-group';
 import { StormCommits } from './storm/storm-commits';
 import { StormLookup } from './storm/storm-lookup';
 import { patternWindowMs, rateWindowMs, Storms } from './storm/storms';
+import type { IdentityRules } from '../signal/fingerprint';
 import type { StormRules } from '../state/storm-windows';
 
 /** What a shutdown may take for counts that are not written yet. */
@@ -56,6 +62,18 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
     aggregationWindowMs: aggregationWindow,
     maxWindowMs: maxWindow,
   };
+}
+
+/** Of the sources whose incidents are told apart by owner. */
+function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules> {
+  const sources = Object.entries(config.adapters).map(([name, settings]: [string, SourceSettings]) => {
+    return [sourceName(name), identityOf(config, settings)] as const;
+  });
+  return new Map(
+    sources
+      .filter(([, identity]) => isByOwner(identity))
+      .map(([source, identity]) => [source, identityRulesOf(config, identity)]),
+  );
 }
 
 @Module({
@@ -214,6 +232,7 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
         SignalJournal,
         GatewayMetrics,
         GatewayConfig,
+        Owners,
       ],
       useFactory: (
         authorizer: Authorizer,
@@ -225,7 +244,8 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
         status: RequestStatus,
         journal: SignalJournal,
         metrics: GatewayMetrics,
-        { signals }: GatewayConfig,
+        config: GatewayConfig,
+        owners: Owners | undefined,
       ) =>
         new SignalProcessor(
           authorizer,
@@ -237,7 +257,8 @@ function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
           status,
           journal,
           metrics,
-          new Set(signals.heartbeatAlerts),
+          new Set(config.signals.heartbeatAlerts),
+          owners && new OwnerIdentity(owners, ownerRulesOf(config), metrics),
         ),
     },
   ],

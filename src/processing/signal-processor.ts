@@ -13,6 +13,7 @@ import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } 
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import { isNameOfStorm } from '../kubernetes/kubernetes-names';
 import { toUnprocessed } from './failure';
+import type { OwnerIdentity } from './identity/owner-identity';
 import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
 import type { Classification } from '../kubernetes/remediation-request.factory';
@@ -71,6 +72,8 @@ export class SignalProcessor {
     private readonly journal: SignalJournal,
     private readonly metrics: GatewayMetrics,
     private readonly heartbeats: ReadonlySet<string>,
+    /** Absent when incidents are told apart by the object alone. */
+    private readonly identity?: OwnerIdentity,
   ) {}
 
   /**
@@ -85,7 +88,8 @@ export class SignalProcessor {
     const fired = new Set<string>();
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      outcomes.push(...(await this.processBatch(batch, caller, { page, fired }, deadline)));
+      const identified = (await this.identity?.identify(batch)) ?? batch;
+      outcomes.push(...(await this.processBatch(identified, caller, { page, fired }, deadline)));
     }
     page.close();
     return outcomes;

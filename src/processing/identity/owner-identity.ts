@@ -1,0 +1,65 @@
+import pMap from 'p-map';
+import { deadlineIn } from '../../deadline';
+import type { Owners, Ownership } from '../../kubernetes/owners';
+import type { GatewayMetrics } from '../../metrics/gateway-metrics';
+import { fingerprint, type IdentityRules } from '../../signal/fingerprint';
+import { isSignal, type Signal, type SignalReading } from '../../signal/signal';
+
+/** What a webhook may take for owners that the watch does not show. Milliseconds. */
+const readMs = 1_000;
+const concurrentReads = 16;
+
+/**
+ * Has signals identified by the workload that owns their object, for the sources of which that is configured: all pods of a
+ * Deployment are one incident then. An owner that cannot be found out changes nothing: the object stands for itself.
+ */
+export class OwnerIdentity {
+  constructor(
+    private readonly owners: Pick<Owners, 'peek' | 'find'>,
+    /** By source; the others stay as they are. */
+    private readonly rules: ReadonlyMap<string, IdentityRules>,
+    private readonly metrics: GatewayMetrics,
+  ) {}
+
+  /** The same readings in their order, each signal as its owner identifies it. Never rejects. */
+  async identify(readings: readonly SignalReading[]): Promise<readonly SignalReading[]> {
+    const concerned = readings.filter(isSignal).filter(({ source }) => this.rules.has(source));
+    if (concerned.length === 0) return readings;
+    const known = new Map<string, Ownership>();
+    const unknown = new Map<string, Signal>();
+    for (const signal of concerned) {
+      const key = objectOf(signal);
+      if (known.has(key) || unknown.has(key)) continue;
+      const ownership = this.owners.peek(signal.namespace, signal.resource);
+      if (ownership === undefined) unknown.set(key, signal);
+      else known.set(key, ownership);
+    }
+    await this.read(unknown, known);
+    return readings.map((reading) =>
+      isSignal(reading) ? this.ownedBy(reading, known.get(objectOf(reading))) : reading,
+    );
+  }
+
+  private async read(unknown: ReadonlyMap<string, Signal>, known: Map<string, Ownership>): Promise<void> {
+    if (unknown.size === 0) return;
+    const due = deadlineIn(readMs);
+    const find = async ([key, { namespace, resource }]: readonly [string, Signal]) =>
+      known.set(key, await this.owners.find(namespace, resource, due.signal));
+    await pMap(unknown, find, { concurrency: concurrentReads });
+    due.clear();
+  }
+
+  private ownedBy(signal: Signal, ownership: Ownership | undefined): Signal {
+    const rules = this.rules.get(signal.source);
+    if (rules === undefined || ownership === undefined) return signal;
+    const { owner, by } = ownership;
+    this.metrics.ownerLookups.inc({ by });
+    if (owner === undefined) return signal;
+    const target = { resource: owner, namespace: signal.namespace, specific: true };
+    return { ...signal, owner, fingerprint: fingerprint(signal.name, target, signal.labels, rules) };
+  }
+}
+
+function objectOf({ namespace, resource }: Signal): string {
+  return `${resource.kind}/${namespace}/${resource.name}`;
+}
