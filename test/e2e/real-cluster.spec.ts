@@ -13,6 +13,7 @@ import { firing, resolved, webhook } from '../support/webhook';
 
 const audience = 'kubernaut-gateway';
 const group = 'rbac.authorization.k8s.io';
+const eventsPath = '/api/v1/signals/kubernetes-event';
 const requestsPath = '/apis/remediation.kubernaut.io/v1';
 /** The gateway asks anew about what it refused, and looks again at what is wrong, after these. */
 const patienceMs = 30_000;
@@ -57,7 +58,7 @@ describe('in a real cluster the gateway', () => {
   });
 
   /** As in a pod: the token is in a file that somebody else renews. */
-  const start = () => {
+  const start = (settings: Record<string, object> = {}) => {
     const kubeconfig = join(directory, 'kubeconfig');
     const config = {
       clusters: [
@@ -85,6 +86,7 @@ describe('in a real cluster the gateway', () => {
           kubernetes: { kubeconfig },
           auth: { denied_cache_ttl: '1s' },
           deduplication: { ttl: '5s', cooldown: '3s' },
+          ...settings,
         },
       }),
       logger,
@@ -127,6 +129,89 @@ describe('in a real cluster the gateway', () => {
     expect((await post(webhook(alert('Life', 'prod', { startsAt: new Date().toISOString() })))).status).toBe(202);
     expect((await read('prod', name)).status?.signal).toMatchObject({ state: 'Firing' });
     expect(await requestsOf('Life')).toHaveLength(1);
+  });
+
+  describe('that watches events and identifies incidents by owner', () => {
+    let other: Gateway;
+    beforeAll(async () => {
+      await admin.create(...manifests('docs/rbac-owners.yaml'), ...manifests('docs/rbac-event-watch.yaml'));
+      other = await start({
+        fingerprint: { identity: 'owner' },
+        adapters: { kubernetes_event: { watch: true } },
+      });
+      await eventually(async () =>
+        expect(await (await fetch(`${other.url}/ready`)).json()).toMatchObject({ status: 'ok' }),
+      );
+      await eventually(() => expect(logged.find(({ msg }) => msg === 'lease acquired')).toBeDefined());
+    }, 30_000);
+    afterAll(() => other.close());
+
+    const podTemplate = { spec: { containers: [{ name: 'app', image: 'app' }] } };
+    const controlledBy = (kind: string, name: string) => [
+      { apiVersion: 'apps/v1', kind, name, uid: '6c1c0f1c-0000-4000-8000-000000000000', controller: true },
+    ];
+    const createPod = (name: string, replicaSet: string) =>
+      admin.call('POST', '/api/v1/namespaces/prod/pods', {
+        metadata: { name, ownerReferences: controlledBy('ReplicaSet', replicaSet) },
+        ...podTemplate,
+      });
+
+    it('has all that it needs by its roles', () => {
+      const checks = logged.filter(({ msg }) => String(msg).startsWith('self-check'));
+      expect(checks.map(({ msg }) => msg)).toEqual(['self-check passed', 'self-check passed']);
+    });
+
+    it('finds the Deployment of pods, and reads only the metadata of what it watches', async () => {
+      const labels = { app: 'api' };
+      await admin.call('POST', '/apis/apps/v1/namespaces/prod/replicasets', {
+        metadata: { name: 'api-7f9c', ownerReferences: controlledBy('Deployment', 'api') },
+        spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, ...podTemplate } },
+      });
+      await createPod('api-7f9c-aaaaa', 'api-7f9c');
+      await createPod('api-7f9c-bbbbb', 'api-7f9c');
+      const alerts = ['aaaaa', 'bbbbb'].map((pod) =>
+        firing({ alertname: 'Owned', namespace: 'prod', pod: `api-7f9c-${pod}` }),
+      );
+      const { status, body } = await postWebhook(other.url, webhook(...alerts), everywhere);
+      expect([status, body.summary]).toMatchObject([201, { created: 1, duplicate: 1 }]);
+      expect(await requestsOf('Owned')).toMatchObject([
+        { spec: { owner: { kind: 'Deployment', name: 'api', apiVersion: 'apps/v1' } } },
+      ]);
+    });
+
+    it('takes events of both APIs, as they are written and as they are listed', async () => {
+      const pod = { kind: 'Pod', apiVersion: 'v1', namespace: 'prod' };
+      await admin.call('POST', '/api/v1/namespaces/prod/events', {
+        metadata: { name: 'core.1' },
+        involvedObject: { ...pod, name: 'core' },
+        reason: 'WatchedCore',
+        type: 'Warning',
+        message: 'm',
+        firstTimestamp: new Date().toISOString(),
+        lastTimestamp: new Date().toISOString(),
+        count: 1,
+      });
+      await admin.call('POST', '/apis/events.k8s.io/v1/namespaces/prod/events', {
+        metadata: { name: 'new.1' },
+        regarding: { ...pod, name: 'new' },
+        reason: 'WatchedNew',
+        type: 'Warning',
+        note: 'n',
+        action: 'Binding',
+        reportingController: 'scheduler',
+        reportingInstance: 'scheduler-1',
+        eventTime: new Date().toISOString().replace('Z', '000Z'),
+      });
+      await eventually(async () => {
+        expect(await requestsOf('WatchedCore')).toHaveLength(1);
+        expect(await requestsOf('WatchedNew')).toHaveLength(1);
+      });
+      for (const list of ['/api/v1/events', '/apis/events.k8s.io/v1/events']) {
+        const answer = await postWebhook(other.url, await admin.call<object>('GET', list), everywhere, eventsPath);
+        expect([answer.status, answer.body.summary]).toMatchObject([202, { created: 0, rejected: 0 }]);
+        expect(answer.body.summary.duplicate).toBeGreaterThanOrEqual(2);
+      }
+    });
   });
 
   it('makes one request of a storm, that follows its members', async () => {

@@ -10,9 +10,14 @@ export interface WebhookAnswer {
   readonly body: any;
 }
 
-/** Posts a webhook of Alertmanager to a gateway. */
-export async function postWebhook(url: string, body: object, token = sender.token): Promise<WebhookAnswer> {
-  const response = await fetch(`${url}/api/v1/signals/prometheus`, {
+/** Posts a webhook to a gateway: one of Alertmanager, unless another path is given. */
+export async function postWebhook(
+  url: string,
+  body: object,
+  token = sender.token,
+  path = '/api/v1/signals/prometheus',
+): Promise<WebhookAnswer> {
+  const response = await fetch(url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify(body),

@@ -222,11 +222,11 @@ function requirePatchType(mediaType: string, { custom }: ResourceType): void {
   throw new ApiStatus(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
-function selectorOf({ namespace }: Target, query: URLSearchParams): Selector {
+function selectorOf({ type, namespace }: Target, query: URLSearchParams): Selector {
   const labels = query.get('labelSelector');
   const fields = query.get('fieldSelector');
   const byLabels = labels ? labelSelector(labels) : undefined;
-  const byFields = fields ? fieldSelector(fields) : undefined;
+  const byFields = fields ? fieldSelector(fields, type.selectableFields) : undefined;
   return (object) =>
     (namespace === undefined || object.metadata.namespace === namespace) &&
     (byLabels?.(object) ?? true) &&

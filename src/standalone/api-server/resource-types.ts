@@ -29,6 +29,8 @@ export interface ResourceType {
   readonly namespaced: boolean;
   readonly hasStatus: boolean;
   readonly columns: readonly Column[];
+  /** Fields that can be selected by, beside name and namespace. */
+  readonly selectableFields?: readonly string[];
   /** Made by a CRD: counts generations, knows no strategic merge. */
   readonly custom: boolean;
   /** Absent: taken as it comes. */
@@ -104,7 +106,10 @@ export const builtInTypes: readonly ResourceType[] = [
   namespaceType,
   serviceAccountType,
   builtIn('', 'v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'], schema: configMapSchema }),
-  builtIn('', 'v1', 'events', 'Event', { shortNames: ['ev'] }),
+  builtIn('', 'v1', 'events', 'Event', {
+    shortNames: ['ev'],
+    selectableFields: ['type', 'reason', 'involvedObject.kind', 'involvedObject.name', 'involvedObject.namespace'],
+  }),
   // Nothing runs here: they are what owners are found by.
   builtIn('', 'v1', 'pods', 'Pod', { shortNames: ['po'], hasStatus: true }),
   builtIn('apps', 'v1', 'deployments', 'Deployment', { shortNames: ['deploy'], hasStatus: true }),

@@ -1,5 +1,6 @@
 import { badRequest } from './api-status';
 import type { KubernetesObject } from './kubernetes-object';
+import { isRecord } from './structural-schema';
 
 export type Selector = (object: KubernetesObject) => boolean;
 
@@ -32,14 +33,23 @@ function labelTerm(term: string): (labels: Readonly<Record<string, string>>) => 
   return (labels) => Object.hasOwn(labels, key) === (not === '');
 }
 
-/** @throws ApiStatus 400 for a field that cannot be selected by */
-export function fieldSelector(text: string): Selector {
+/** By which every object can be selected. */
+const commonFields = ['metadata.name', 'metadata.namespace'];
+
+/**
+ * @param more fields by which objects of this type can be selected as well, as paths
+ * @throws ApiStatus 400 for a field that cannot be selected by
+ */
+export function fieldSelector(text: string, more: readonly string[] = []): Selector {
   const tests = text.split(',').map((term) => {
-    const parts = /^(metadata\.name|metadata\.namespace)(==|=|!=)(.*)$/.exec(term.trim());
-    if (parts === null) throw badRequest(`field label not supported: ${term.trim()}`);
-    const [, field, operator, value] = parts;
-    return ({ metadata }: KubernetesObject) =>
-      ((field === 'metadata.name' ? metadata.name : metadata.namespace) === value) === (operator !== '!=');
+    const [, field = '', operator, value] = /^([A-Za-z.]+)(==|=|!=)(.*)$/.exec(term.trim()) ?? [];
+    if (![...commonFields, ...more].includes(field)) throw badRequest(`field label not supported: ${term.trim()}`);
+    const keys = field.split('.');
+    return (object: KubernetesObject) => ((valueAt(object, keys) ?? '') === value) === (operator !== '!=');
   });
   return (object) => tests.every((test) => test(object));
+}
+
+function valueAt(object: object, keys: readonly string[]): unknown {
+  return keys.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), object);
 }
