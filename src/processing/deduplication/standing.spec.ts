@@ -44,6 +44,31 @@ describe('standingOf', () => {
     expect(of(over(2, cooldown + 1), over(1, 10))).toMatchObject({ kind: 'carried', request: { generation: 1 } });
   });
 
+  describe('of what tells of an occurrence', () => {
+    const happened = (occurredAt: number, ...requests: KnownRequest[]) =>
+      standingOf(requests, noon, cooldown, occurredAt);
+    const longOver = over(1, 2 * cooldown);
+
+    it.each([0, 1, 3_600_000])('lets the request carry it that was over %i ms later', (before) => {
+      expect(happened(noon - 2 * cooldown - before, longOver)).toEqual({
+        kind: 'carried',
+        request: longOver,
+        reason: 'happened_before',
+      });
+    });
+
+    it('opens the next generation for what happened since', () => {
+      expect(happened(noon - 2 * cooldown + 1, longOver)).toMatchObject({ kind: 'open', generation: 2 });
+    });
+
+    it('lets the newest of them carry it', () => {
+      expect(happened(noon - 3 * cooldown, longOver, over(2, cooldown + 1))).toMatchObject({
+        kind: 'carried',
+        request: { generation: 2 },
+      });
+    });
+  });
+
   it('does not need a cooldown', () => {
     expect(standingOf([over(1, 0)], noon, 0)).toMatchObject({ kind: 'open', generation: 2 });
   });

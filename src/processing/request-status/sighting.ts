@@ -35,7 +35,12 @@ export function sightingOf(signal: Signal): Sighting {
   };
 }
 
-/** In this order firing wins over resolved, for what comes later counts. */
+/** What comes later counts: of alerts that fire and resolve at once firing wins, and an occurrence wins over neither. */
 export function firingLast(sightings: readonly Sighting[]): Sighting[] {
-  return [...sightings].sort((a, b) => Number(a.status === 'firing') - Number(b.status === 'firing'));
+  return [...sightings].sort((a, b) => weightOf(a) - weightOf(b));
+}
+
+function weightOf({ status, occurredAt }: Sighting): number {
+  if (occurredAt !== undefined) return 0;
+  return status === 'resolved' ? 1 : 2;
 }

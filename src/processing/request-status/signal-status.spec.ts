@@ -51,6 +51,27 @@ describe('how the signal of a request stands', () => {
     expect(after(firing(), resolves('x'))).toMatchObject({ state: 'Resolved' });
   });
 
+  describe('when something happens, and nobody says that it goes on', () => {
+    const happens = (occurredAt: number, more: Partial<Sighting> = {}) => fires('event', noon, { occurredAt, ...more });
+
+    it('waits for the end of alerts alone', () => {
+      expect(after(firing('a'), happens(noon))).toBeUndefined();
+      expect(after(firing('a'), happens(noon), resolves('a'))).toMatchObject({ state: 'Resolved', firingAlerts: [] });
+      expect(firingAlertsAfter(undefined, [happens(noon)])).toEqual([]);
+    });
+
+    it('takes its severity, and fires again', () => {
+      expect(after(firing('a'), happens(noon, { severity: 'critical' }))).toMatchObject({ severity: 'critical' });
+      expect(after(resolved(), happens(noon))).toMatchObject({ state: 'Firing', firingAlerts: [] });
+    });
+
+    it('recurs after its request was over, and not for what happened before', () => {
+      const over = { ...firing(), overSince: noon };
+      expect(after(over, happens(noon))).toBeUndefined();
+      expect(after(over, happens(noon + 1))).toMatchObject({ recurredAt: formatTimestamp(noon + minute) });
+    });
+  });
+
   it('has nothing to write when what resolved resolves again', () => {
     expect(after(resolved(), resolves('a'))).toBeUndefined();
   });
