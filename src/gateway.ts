@@ -9,13 +9,18 @@ import { AppModule } from './app.module';
 import { Authenticator } from './auth/authenticator';
 import { Authorizer } from './auth/authorizer';
 import { authenticateRequests } from './auth/authenticate-requests';
+import { BodySignature } from './auth/body-signature';
+import { SignedRequests } from './auth/signed-requests';
+import { systemClock } from './clock';
 import { parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
+import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
 import { ErrorFilter } from './http/error.filter';
 import { createHttpServer } from './http/http-server';
 import { acceptJsonBodies } from './http/json-body';
 import { followRequests } from './http/request-lifecycle';
+import { scopeOf } from './http/request-scope';
 import { EnvironmentOverrides } from './kubernetes/environment-overrides';
 import { KubernetesApi } from './kubernetes/kubernetes-api';
 import { Namespaces } from './kubernetes/namespaces';
@@ -71,8 +76,9 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   reportSizes(app, metrics);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
-  authenticateRequests(fastify, app.get(Authenticator), app.get<SharedLimit>(ADDRESS_LIMIT), logger);
-  acceptJsonBodies(fastify);
+  const signed = new SignedRequests(signaturesOf(config), metrics, logger);
+  authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
+  acceptJsonBodies(fastify, (request, body) => scopeOf(request).verifyBody?.(body));
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
   });
@@ -100,6 +106,18 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
       await stop();
     },
   };
+}
+
+/** Of the sources that sign, by path. */
+function signaturesOf({ adapters }: GatewayConfig): ReadonlyMap<string, BodySignature> {
+  const signatures = new Map<string, BodySignature>();
+  for (const { enabled, path, hmac } of Object.values<SourceSettings>(adapters)) {
+    if (!enabled || hmac === undefined || hmac.secret === '') continue;
+    const { secret, header, timestampHeader, replayWindow: replayWindowMs, username } = hmac;
+    const rules = { secret, header, timestampHeader, replayWindowMs, username };
+    signatures.set(path, new BodySignature(rules, systemClock));
+  }
+  return signatures;
 }
 
 /** As `gateway_circuit_breaker_state` numbers them. */

@@ -6,16 +6,19 @@ import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { AddressMeter, Authenticator } from './authenticator';
+import type { SignedRequests } from './signed-requests';
 
 /** What a refused caller may still send before we hang up instead of reading it. */
 const drainedBytes = 64 * 1024;
 
 /**
- * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes need no token.
+ * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes need no token. Who only signs
+ * what he posts is known when that has been read, before it is parsed.
  */
 export function authenticateRequests(
   fastify: FastifyInstance,
   authenticator: Authenticator,
+  signed: SignedRequests,
   addresses: SharedLimit,
   log: LogSink,
 ): void {
@@ -32,6 +35,14 @@ export function authenticateRequests(
       hangUpOnLongBodies(request, reply);
       done(error as Error);
     };
+    const signature = signed.of(request);
+    if (signature !== undefined) {
+      if (request.headers.authorization === undefined) {
+        signed.authenticate(request, signature, meterFor(request)).then(() => done(), refuse);
+        return;
+      }
+      signed.verify(request, signature);
+    }
     const caller = authenticator.authenticate(request.headers.authorization, meterFor(request));
     if (caller instanceof Promise) caller.then(accept, refuse);
     else accept(caller);

@@ -1,3 +1,4 @@
+import type { HmacSettings } from './hmac-settings';
 import { Flag, OneOf, TextLike } from './setting';
 import { path, pathRange } from './paths';
 
@@ -18,4 +19,7 @@ export abstract class SourceSettings {
     'What makes two of its signals one incident; inherit: as fingerprint.identity says.',
   )
   identity: 'inherit' | Identity = 'inherit';
+
+  /** Of a source whose sender can sign what it posts. */
+  hmac?: HmacSettings;
 }

@@ -12,14 +12,26 @@ const closers = new Set([0x5d, 0x7d]);
 /**
  * Bodies are JSON, whatever their keys are called: `__proto__` is a key like any other, since nothing downstream assigns
  * keys to an object. A body without a content type is taken for JSON; any other type is refused.
+ * @param verify sees each body as it was received; what it throws refuses the request
  */
-export function acceptJsonBodies(fastify: FastifyInstance): void {
+export function acceptJsonBodies(
+  fastify: FastifyInstance,
+  verify: (request: FastifyRequest, body: Buffer) => void = () => undefined,
+): void {
+  const parse = (request: FastifyRequest, body: Buffer, done: (error: Error | null, body?: unknown) => void) => {
+    try {
+      verify(request, body);
+      done(null, parseJson(body));
+    } catch (error) {
+      done(error as Error);
+    }
+  };
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    parseInto(body as Buffer, done);
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    parse(request, body as Buffer, done);
   });
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
-    if (request.headers['content-type'] === undefined) parseInto(body as Buffer, done);
+    if (request.headers['content-type'] === undefined) parse(request, body as Buffer, done);
     else done(unsupported(request));
   });
   fastify.addHook('preParsing', (request, _reply, payload, done) => {
@@ -40,14 +52,6 @@ function unsupported({ headers }: FastifyRequest): ProblemError {
     'unsupported-media-type',
     `Content-Type must be application/json, not '${headers['content-type']?.slice(0, 64) ?? ''}'`,
   );
-}
-
-function parseInto(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
-  try {
-    done(null, parseJson(body));
-  } catch (error) {
-    done(error as Error);
-  }
 }
 
 /** @throws ProblemError when it is not JSON, or deeper than 32 levels */

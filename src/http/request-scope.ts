@@ -11,6 +11,8 @@ export interface RequestScope {
   /** Aborts when the answer is due. */
   readonly deadline: Deadline;
   caller?: Caller;
+  /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
+  verifyBody?: (body: Buffer) => void;
   /** Outcomes counted for the one line at the end. */
   counts?: Readonly<Record<string, number>>;
 }

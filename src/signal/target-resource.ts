@@ -54,7 +54,8 @@ export function labelOfKind(kind: string): string | undefined {
 /** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
 export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
 
-const unknownResource: TargetResource = { kind: 'Unknown', name: 'unknown' };
+/** Of a signal that names no object. */
+export const noTarget: Target = { resource: { kind: 'Unknown', name: 'unknown' }, namespace: '', specific: false };
 
 /** What is scraped to learn about other things, by the names that it is deployed under. */
 const exporterName = /(^|-)(kube-state-metrics|node-exporter|prometheus|alertmanager|grafana)(-|$)/;
@@ -92,7 +93,7 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
   if (scope !== undefined) {
     return { resource: { kind: 'Namespace', name: scope, apiVersion: 'v1' }, namespace: scope, specific: false };
   }
-  return { resource: unknownResource, namespace: '', specific: false };
+  return noTarget;
 }
 
 /** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */

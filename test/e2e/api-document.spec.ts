@@ -43,7 +43,7 @@ describe('docs/api.md', () => {
   const examples = examplesOf(readFileSync(join(__dirname, '../../docs/api.md'), 'utf8'));
   let gateway: TestGateway;
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    gateway = await startTestGateway({ adapters: { grafana: { enabled: true } } });
   });
   afterAll(() => gateway.close());
 

@@ -1,0 +1,66 @@
+import type { FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { ProblemError } from '../http/problem';
+import { scopeOf } from '../http/request-scope';
+import type { LogSink } from '../logging/log-sink';
+import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import type { AddressMeter } from './authenticator';
+import type { BodySignature } from './body-signature';
+
+const maxProven = 10_000;
+/** An address whose signature was right is not charged for so long: its webhooks may come many at once. Milliseconds. */
+const provenMs = 600_000;
+
+/** Finds out who sends a request by the signature of its body, on the paths of sources that sign. */
+export class SignedRequests {
+  private readonly proven = new LRUCache<string, true>({ max: maxProven, ttl: provenMs });
+
+  constructor(
+    private readonly signatures: ReadonlyMap<string, BodySignature>,
+    private readonly metrics: GatewayMetrics,
+    private readonly log: LogSink,
+  ) {}
+
+  /** The signature by which a request is to be judged; `undefined` when it has none, or none is asked for at its path. */
+  of(request: FastifyRequest): BodySignature | undefined {
+    const signature = this.signatures.get(request.routeOptions.url ?? '');
+    return signature?.isOn(request.headers) === true ? signature : undefined;
+  }
+
+  /** Beside a token, which says whose request it is, the signature must be right as well. */
+  verify(request: FastifyRequest, signature: BodySignature): void {
+    scopeOf(request).verifyBody = (body) => {
+      const mistake = signature.mistakeOf(request.headers, body);
+      if (mistake !== undefined) throw this.refused(mistake);
+    };
+  }
+
+  /**
+   * Alone, the signature says whose request it is, once the body is here. Until then its address is charged for it.
+   * @throws ProblemError when the address has used up its limit
+   */
+  async authenticate(request: FastifyRequest, signature: BodySignature, address: AddressMeter): Promise<void> {
+    const isProven = this.proven.has(address.address);
+    if (!isProven) await address.charge();
+    const scope = scopeOf(request);
+    scope.verifyBody = (body) => {
+      const mistake = signature.mistakeOf(request.headers, body);
+      if (mistake !== undefined) {
+        this.proven.delete(address.address);
+        throw this.refused(mistake);
+      }
+      if (!isProven) address.giveBack();
+      this.proven.set(address.address, true);
+      this.metrics.authentication.inc({ result: 'accepted' });
+      scope.caller = signature.caller;
+    };
+  }
+
+  private refused(reason: string): ProblemError {
+    this.metrics.authentication.inc({ result: 'refused' });
+    this.log.warn({ reason }, 'authentication failed');
+    return new ProblemError('unauthenticated', `Authentication failed: ${reason}`, {
+      headers: { 'www-authenticate': 'Bearer' },
+    });
+  }
+}
