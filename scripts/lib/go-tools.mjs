@@ -25,6 +25,25 @@ const programs = {
     time: 'two minutes',
     variables: () => [],
   },
+  helm: {
+    package: 'helm.sh/helm/v3/cmd/helm',
+    pinned: /helm\.sh\/helm\/v3 (v[\d.]+)/,
+    time: 'two minutes',
+    // Without a cluster it judges a chart's kubeVersion by these; built without them it would be that of 1.20.
+    variables: (version) => [
+      `-X helm.sh/helm/v3/internal/version.version=${version}`,
+      ...['chartutil', 'lint/rules'].flatMap((where) => [
+        `-X helm.sh/helm/v3/pkg/${where}.k8sVersionMajor=1`,
+        `-X helm.sh/helm/v3/pkg/${where}.k8sVersionMinor=36`,
+      ]),
+    ],
+  },
+  'kube-score': {
+    package: 'github.com/zegl/kube-score/cmd/kube-score',
+    pinned: /zegl\/kube-score (v[\d.]+)/,
+    time: 'half a minute',
+    variables: () => [],
+  },
 };
 
 /** Where a program is: in KUBEBUILDER_ASSETS, built by us, or on the PATH. */

@@ -1,5 +1,6 @@
 import { isOnPath, run, timed } from './command.mjs';
 import { buildGoTool, findAsset } from './go-tools.mjs';
+import { areCrdsPresent, fetchCrds } from './prometheus-operator-crds.mjs';
 
 /**
  * Programs that tests start, and that npm cannot bring. One that is on the PATH is used as it is.
@@ -54,6 +55,34 @@ export const tools = [
     build: () => buildGoTool('opa'),
     neededBy: 'Rego policies that are compiled when the gateway starts',
     support: 'test/support/opa.ts',
+  },
+  {
+    name: 'helm',
+    isPresent: () => findAsset('helm') !== undefined,
+    build: () => buildGoTool('helm'),
+    neededBy: 'the chart: what it renders, and that the API server takes it',
+    support: 'test/support/helm.ts',
+  },
+  {
+    name: 'kube-score',
+    isPresent: () => findAsset('kube-score') !== undefined,
+    build: () => buildGoTool('kube-score'),
+    neededBy: 'the chart against what reviewers expect of manifests',
+    support: 'test/support/kube-score.ts',
+  },
+  {
+    name: 'the CRDs of prometheus-operator',
+    isPresent: areCrdsPresent,
+    build: fetchCrds,
+    neededBy: 'ServiceMonitor and PrometheusRule of the chart against their schemas',
+    support: 'test/support/prometheus-operator-crds.ts',
+  },
+  {
+    name: 'promtool',
+    isPresent: () => isOnPath('promtool'),
+    debianPackage: 'prometheus',
+    neededBy: 'the alert rules',
+    support: 'test/support/promtool.ts',
   },
 ];
 
