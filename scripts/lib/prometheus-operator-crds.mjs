@@ -1,9 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, run, timed } from './command.mjs';
 
-/** The Go module has the schemas of ServiceMonitor and PrometheusRule as files; nothing of it is compiled. */
+/** The Go module has the schemas as files; nothing of it is compiled. */
 const module = 'github.com/prometheus-operator/prometheus-operator';
 const version = 'v0.85.0';
 const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
@@ -11,7 +11,7 @@ const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 const folder = join(cache, 'kubernaut-gateway', `prometheus-operator-crds-${version.slice(1)}`);
 
 export function areCrdsPresent() {
-  return existsSync(folder);
+  return existsSync(join(folder, 'monitoring.coreos.com_alertmanagerconfigs.yaml'));
 }
 
 export function fetchCrds() {
@@ -21,9 +21,8 @@ export function fetchCrds() {
     const unfinished = `${folder}.${process.pid}`;
     mkdirSync(unfinished, { recursive: true });
     const crds = join(source, 'example', 'prometheus-operator-crd');
-    for (const file of readdirSync(crds).filter((name) => /_(servicemonitors|prometheusrules)\.yaml$/.test(name))) {
-      copyFileSync(join(crds, file), join(unfinished, file));
-    }
+    for (const file of readdirSync(crds)) copyFileSync(join(crds, file), join(unfinished, file));
+    rmSync(folder, { recursive: true, force: true });
     renameSync(unfinished, folder);
   });
 }

@@ -47,10 +47,15 @@ export class Alertmanager {
   ) {}
 
   static async start(options: AlertmanagerOptions): Promise<Alertmanager> {
+    return Alertmanager.with(async (directory) => stringify(await configuration(options, directory)));
+  }
+
+  /** @param configure makes its configuration; files that go with it may be written to the directory */
+  static async with(configure: (directory: string) => Promise<string>): Promise<Alertmanager> {
     const directory = await mkdtemp(join(tmpdir(), 'alertmanager-'));
     try {
       const config = join(directory, 'alertmanager.yml');
-      await writeFile(config, stringify(await configuration(options, directory)));
+      await writeFile(config, await configure(directory));
       const address = `127.0.0.1:${await freePort()}`;
       const running = await run([
         `--config.file=${config}`,
