@@ -74,7 +74,7 @@ export const tools = [
     name: 'the CRDs of prometheus-operator',
     isPresent: areCrdsPresent,
     build: fetchCrds,
-    neededBy: 'ServiceMonitor and PrometheusRule of the chart against their schemas',
+    neededBy: 'resources of prometheus-operator, of the guides and of the chart, against their schemas',
     support: 'test/support/prometheus-operator-crds.ts',
   },
   {
