@@ -5,6 +5,7 @@ import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
 import { EventFeed } from '../kubernetes/event-feed';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import { Namespaces } from '../kubernetes/namespaces';
+import { Owners } from '../kubernetes/owners';
 import { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import { SelfCheck } from '../kubernetes/self-check';
 import type { OpenSignalState } from '../state/create-signal-state';
@@ -31,6 +32,7 @@ export class HealthModule {
             SIGNAL_STATE,
             GatewayConfig,
             EventFeed,
+            Owners,
           ],
           useFactory: (
             index: RemediationRequestIndex,
@@ -41,6 +43,7 @@ export class HealthModule {
             { connection }: OpenSignalState,
             { redis }: GatewayConfig,
             events: EventFeed | undefined,
+            owners: Owners | undefined,
           ) =>
             new Readiness(
               {
@@ -48,6 +51,7 @@ export class HealthModule {
                 namespaces: namespaces.cache,
                 environment_overrides: overrides.cache,
                 ...(events ? { events } : {}),
+                ...(owners ? { owners } : {}),
               },
               { selfCheck, api },
               connection && { connection, onFailure: redis.onFailure },

@@ -80,9 +80,10 @@ export class Owners {
 
   /** Never rejects: what cannot be found out is an answer too. */
   async find(namespace: string, resource: TargetResource, deadline: AbortSignal): Promise<Ownership> {
-    const known = this.peek(namespace, resource);
-    if (known !== undefined) return known;
     try {
+      await this.whenListed(deadline);
+      const known = this.peek(namespace, resource);
+      if (known !== undefined) return known;
       let owner = resource;
       while (isFollowed(owner.kind)) {
         const controller =
@@ -96,6 +97,24 @@ export class Owners {
     } catch {
       return this.ofAbsent(namespace, resource, resource);
     }
+  }
+
+  /**
+   * Whether what is watched has been listed, as far as it can be. Before that an incident might be told apart by its object, and
+   * by its owner a moment later.
+   */
+  get synced(): boolean {
+    return Object.values(this.caches).every(({ synced, failing }) => synced || failing);
+  }
+
+  /** Whether the last attempt to list or watch any of it failed. */
+  get failing(): boolean {
+    return Object.values(this.caches).some(({ failing }) => failing);
+  }
+
+  private async whenListed(deadline: AbortSignal): Promise<void> {
+    const coming = Object.values(this.caches).filter(({ failing }) => !failing);
+    await Promise.all(coming.map((cache) => cache.whenSynced(deadline)));
   }
 
   private found(namespace: string, resource: TargetResource, owner: TargetResource, by: Ownership['by']): Ownership {

@@ -1,5 +1,9 @@
+import { loadConfig } from '../../src/config/load-config';
+import { startGateway, type Gateway } from '../../src/gateway';
 import { eventually } from '../support/eventually';
-import { startTestGateway, type TestGateway } from '../support/test-gateway';
+import { FaultyApi, statusFault } from '../support/faulty-api';
+import { postWebhook } from '../support/sender';
+import { silentLogger, startTestGateway, type TestGateway } from '../support/test-gateway';
 import { firing, resolved, webhook } from '../support/webhook';
 
 interface Owned {
@@ -128,6 +132,57 @@ describe('owners', () => {
     const answer = await fire(...names);
     expect(answer.summary).toMatchObject({ received: names.length, created: names.length });
     expect(await owners()).toEqual(names.map(() => undefined));
+  });
+
+  describe('after a restart', () => {
+    let way: FaultyApi;
+    let again: Gateway;
+    const startAgain = async () => {
+      const config = loadConfig({
+        env: {},
+        defaults: {
+          server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
+          metrics: { enabled: false },
+          redis: { addr: '' },
+          fingerprint: { identity: 'owner' },
+        },
+      });
+      again = await startGateway({ config, logger: silentLogger(), kubernetesServer: way.url });
+    };
+    const ready = async () => {
+      const response = await fetch(`${again.url}/ready`);
+      return [response.status, await response.text()] as const;
+    };
+    beforeEach(async () => {
+      await start();
+      way = await FaultyApi.start(gateway.apiUrl);
+    });
+    afterEach(async () => {
+      await again.close();
+      await way.close();
+    });
+
+    it('are known before the first signal is: nothing is told apart by its object for a while', async () => {
+      const pods = Array.from({ length: 5 }, (_, i) => `db-${i}`);
+      await create(...pods.map((name) => ({ kind: 'Pod', name, owner: 'StatefulSet/db' })));
+      await fire(...pods);
+      way.fail({ path: /\/pods\?limit/ }, { delayMs: 1_000 });
+      await startAgain();
+      expect(await ready()).toEqual([503, expect.stringContaining('not listed yet: ')]);
+      await eventually(async () => expect((await ready())[0]).toBe(200));
+      const alerts = pods.map((pod) => firing(alert(pod)));
+      expect((await postWebhook(again.url, webhook(...alerts))).body.summary).toMatchObject({ duplicate: 5 });
+      expect(await owners()).toEqual(['StatefulSet/db']);
+    });
+
+    it('that may not be listed keep nobody from being ready', async () => {
+      way.fail({ path: /\/pods/ }, statusFault(403, { reason: 'Forbidden', message: 'no' }), Infinity);
+      await startAgain();
+      await eventually(async () =>
+        expect(await ready()).toEqual([200, expect.stringContaining('watch interrupted: owners')]),
+      );
+      expect((await postWebhook(again.url, webhook(firing(alert('db-0'))))).status).toBe(201);
+    });
   });
 
   it('count for the sources of which it is configured alone', async () => {

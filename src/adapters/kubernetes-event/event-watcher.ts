@@ -36,8 +36,8 @@ export class EventWatcher {
   private readonly waiting = new Map<string, Waiting>();
   /** The last occurrence that was taken of each: the API server repeats an event for changes that are none. */
   private readonly taken = new LRUCache<string, string>({ max: maxKnown });
-  /** The version up to which events were read. */
-  private reached = '0';
+  /** The version up to which events were read; empty before the first. */
+  private reached = '';
 
   constructor(
     private readonly lease: Lease,
@@ -63,6 +63,7 @@ export class EventWatcher {
 
   private async serve(term: Term): Promise<void> {
     this.metrics.eventWatchActive.set(1);
+    this.reached = term.left[untilAnnotation] ?? '';
     try {
       await Promise.all([this.read(term), this.retry(term)]);
     } finally {
@@ -76,16 +77,17 @@ export class EventWatcher {
   private async read(term: Term): Promise<void> {
     for await (const { events, resourceVersion } of this.feed.follow(term.left[untilAnnotation], term.signal)) {
       await this.take(events.filter((event) => this.isAnOccurrence(event)));
-      this.leave(term, resourceVersion);
+      this.reached = resourceVersion;
+      this.leave(term);
       while (this.waiting.size >= maxWaiting && (await pause(firstRetryMs, term.signal)));
     }
   }
 
   /** Nothing that is still to be taken lies before it. */
-  private leave(term: Term, reached = this.reached): void {
-    this.reached = reached;
+  private leave(term: Term): void {
+    if (this.reached === '') return;
     const versions = [...this.waiting.values()].map(({ event }) => versionOf(event) - 1);
-    const until = versions.length === 0 ? reached : String(Math.min(...versions, Number(reached)));
+    const until = versions.length === 0 ? this.reached : String(Math.min(...versions, Number(this.reached)));
     term.leave({ [untilAnnotation]: until });
   }
 
@@ -107,13 +109,16 @@ export class EventWatcher {
     const outcomes = await this.processor.processAll(signals, gatewayItself, due.signal);
     due.clear();
     for (const [i, event] of events.entries()) {
-      if (outcomes[i]?.status === 'failed') this.keep(event, outcomes[i].reason);
-      else this.waiting.delete(identityOf(event));
+      const key = identityOf(event);
+      const waiting = this.waiting.get(key);
+      // It has happened again meanwhile, and that is what counts.
+      if (waiting !== undefined && versionOf(waiting.event) > versionOf(event)) continue;
+      if (outcomes[i]?.status === 'failed') this.keep(key, event, outcomes[i].reason);
+      else this.waiting.delete(key);
     }
   }
 
-  private keep(event: ClusterEvent, reason: string): void {
-    const key = identityOf(event);
+  private keep(key: string, event: ClusterEvent, reason: string): void {
     const since = this.waiting.get(key)?.since ?? performance.now();
     if (performance.now() - since < maxAgeMs) {
       this.waiting.set(key, { event, since });
