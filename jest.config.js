@@ -20,5 +20,5 @@ module.exports = {
     project('chaos', ['<rootDir>/test/chaos/**/*.spec.ts']),
   ],
   maxWorkers: 2,
-  testTimeout: 20000,
+  testTimeout: 40000,
 };

@@ -57,7 +57,7 @@ export class RunningProcess {
   }
 
   /** The first match of the pattern in what it prints. Rejects, with all of the output, when it ends or the time is over first. */
-  async printed(pattern: RegExp, timeoutMs = 10_000): Promise<RegExpExecArray> {
+  async printed(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
     const end = performance.now() + timeoutMs;
     for (;;) {
       const over = this.hasEnded ? 'it ended' : performance.now() > end ? `${timeoutMs} ms were over` : undefined;
