@@ -17,7 +17,7 @@ const arrows = {
   'rate-limit': ['state', 'http', 'config', 'metrics', 'logging'],
   health: ['state', 'kubernetes', 'http', 'config'],
   standalone: ['gateway.ts', 'config'],
-  cli: ['processing', 'config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
+  cli: ['processing', 'kubernetes', 'state', 'config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
 };
 /** Files that folders with a row that is not empty may import as well. */
 const forAll = ['caller.ts', 'clock.ts', 'deadline.ts'];

@@ -2,6 +2,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { version } from '../version';
+import { asTable, checkDependencies } from './check';
 import { configSource } from './config-source';
 import { runPolicy } from './policy';
 import { runStandalone } from './standalone';
@@ -14,6 +15,7 @@ const usage = `kubernaut-gateway ${version}
                                [--data DIR] [--token TOKEN]
                                                     for trying and testing: nothing else is needed
   kubernaut-gateway validate-config [--config FILE] checks the configuration, environment and policy included
+  kubernaut-gateway check [--config FILE]           looks at all that it needs: Redis, API server, CRD, permissions, policy
   kubernaut-gateway policy check FILE               compiles a priority policy and tries it
   kubernaut-gateway policy eval FILE --input JSON   tells what it decides; JSON may be a file
   kubernaut-gateway --help | --version
@@ -40,6 +42,13 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       const { priority } = configSource(flagsOf(rest, ['config']).config, env).load();
       if (priority.opaUrl === '') await usablePolicy(policyOptionsOf(priority));
       process.stdout.write('the configuration is valid\n');
+      return;
+    }
+    case 'check': {
+      const checked = await checkDependencies(configSource(flagsOf(rest, ['config']).config, env).load());
+      process.stdout.write(`${asTable(checked)}\n`);
+      const missing = checked.filter(({ state }) => state === 'missing').length;
+      if (missing > 0) throw new Error(`${missing} of what it needs ${missing === 1 ? 'is' : 'are'} missing`);
       return;
     }
     case 'policy': {

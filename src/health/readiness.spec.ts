@@ -1,5 +1,5 @@
 import type { CircuitName } from '../kubernetes/call-resilience';
-import type { Finding } from '../kubernetes/self-check';
+import type { Finding } from '../kubernetes/request-trial';
 import { Readiness, type ClusterStanding, type RedisDependency } from './readiness';
 
 const watch = (synced: boolean, failing = false) => ({ synced, failing });

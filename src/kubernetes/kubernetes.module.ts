@@ -4,6 +4,7 @@ import { GatewayConfig } from '../config/gateway-config';
 import { needsOwners } from '../config/identity';
 import { LOG, type LogSink } from '../logging/log-sink';
 import { AccessReviewClient } from './access-review.client';
+import { clusterNeedsOf, fallbackNamespaceOf, ownNamespaceOf, watchesEvents } from './cluster-needs';
 import { EnvironmentOverrides } from './environment-overrides';
 import { EventFeed } from './event-feed';
 import { KubernetesApi } from './kubernetes-api';
@@ -19,19 +20,8 @@ import { TokenReviewClient } from './token-review.client';
 /** The namespace that takes requests whose own is not there. */
 export const FALLBACK_NAMESPACE = Symbol('fallback namespace');
 
-/** The namespace that the gateway is installed in, unless it can tell better. */
-const installedNamespace = 'kubernaut-system';
-
 /** As the controllers of Kubernetes have it: who is gone without a word is succeeded within 15 seconds. */
 const leaseTimes = { durationMs: 15_000, renewMs: 2_000 };
-
-function ownNamespaceOf(api: KubernetesApi): string {
-  return api.ownNamespace || installedNamespace;
-}
-
-function watchesEvents({ adapters: { kubernetesEvent } }: GatewayConfig): boolean {
-  return kubernetesEvent.enabled && kubernetesEvent.watch;
-}
 
 /** The way to the API server, what is watched there, and the calls that are made. */
 @Global()
@@ -79,7 +69,7 @@ export class KubernetesModule implements OnApplicationShutdown {
         {
           provide: FALLBACK_NAMESPACE,
           inject: [GatewayConfig, KubernetesApi],
-          useFactory: ({ crd }: GatewayConfig, api: KubernetesApi) => crd.fallbackNamespace || ownNamespaceOf(api),
+          useFactory: ({ crd }: GatewayConfig, api: KubernetesApi) => fallbackNamespaceOf(crd, api),
         },
         {
           provide: SelfCheck,
@@ -92,12 +82,7 @@ export class KubernetesModule implements OnApplicationShutdown {
             namespace: string,
             log: LogSink,
           ) => {
-            const { configmapNamespace, configmapName } = config.environment;
-            const permissions = neededPermissions({
-              overrides: { namespace: configmapNamespace, name: configmapName },
-              owners: needsOwners(config),
-              ...(watchesEvents(config) ? { eventWatchIn: ownNamespaceOf(api) } : {}),
-            });
+            const permissions = neededPermissions(clusterNeedsOf(config, ownNamespaceOf(api)));
             const check = new SelfCheck(reviews, client, { permissions, namespace }, log);
             api.onRefusal = () => check.suspect();
             return check;

@@ -1,19 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { LogSink } from '../logging/log-sink';
 import { deadlineIn } from '../deadline';
 import type { AccessReviewClient } from './access-review.client';
 import { KubernetesApiError } from './kubernetes-api.error';
 import { inWords, type Permission } from './permissions';
 import type { RemediationRequestClient } from './remediation-request.client';
-import { buildRemediationRequest } from './remediation-request.factory';
-import type { RemediationRequest } from './remediation-request';
-
-/** Something that an operator has to put right. */
-export interface Finding {
-  readonly problem: string;
-  /** Whether no signal can be taken until then. */
-  readonly essential: boolean;
-}
+import { tryRequest, type Finding } from './request-trial';
 
 export interface SelfCheckOptions {
   readonly permissions: readonly Permission[];
@@ -93,7 +84,10 @@ export class SelfCheck {
   private async check(): Promise<void> {
     const due = deadlineIn(checkTimeoutMs);
     try {
-      const [missing, trial] = await Promise.all([this.missingPermissions(due.signal), this.tryCreate(due.signal)]);
+      const [missing, trial] = await Promise.all([
+        this.missingPermissions(due.signal),
+        tryRequest(this.client, this.options.namespace, due.signal),
+      ]);
       this.report([...missing, ...trial]);
     } catch {
       // The API server does not answer: that is told elsewhere, and says nothing about permissions.
@@ -119,49 +113,6 @@ export class SelfCheck {
     }
   }
 
-  private async tryCreate(signal: AbortSignal): Promise<Finding[]> {
-    try {
-      await this.client.tryCreate(trialRequest(this.options.namespace), signal);
-      return [];
-    } catch (error) {
-      if (!(error instanceof KubernetesApiError)) throw error;
-      return this.judge(error);
-    }
-  }
-
-  private judge({ failure, statusCode, message }: KubernetesApiError): Finding[] {
-    switch (failure) {
-      case 'crd-unusable':
-        return statusCode === 404
-          ? [{ problem: 'the CRD remediationrequests.remediation.kubernaut.io is not installed', essential: true }]
-          : [{ problem: `the installed CRD is too old, upgrade it: ${message}`, essential: true }];
-      case 'invalid':
-        // Webhooks that cannot be tried without effect say so with 400.
-        if (/dry ?run/i.test(message)) return [];
-        return [{ problem: `the installed CRD is not ours: ${message}`, essential: true }];
-      case 'namespace-unusable':
-        return [{ problem: `the fallback namespace ${this.options.namespace} cannot be used`, essential: false }];
-      case 'denied':
-        return [{ problem: `an admission policy refuses requests: ${message}`, essential: false }];
-      case 'webhook-unavailable':
-        return [{ problem: `an admission webhook does not answer: ${message}`, essential: false }];
-      case 'quota-exceeded':
-        return [{ problem: `quota of namespace ${this.options.namespace}: ${message}`, essential: false }];
-      case 'unauthenticated':
-        return [{ problem: 'our own credentials are not accepted', essential: true }];
-      // Named by the permissions.
-      case 'forbidden':
-        return [];
-      case 'unavailable':
-      case 'overloaded':
-      case 'not-found':
-      case 'already-exists':
-      case 'conflict':
-      case 'expired':
-        throw new KubernetesApiError(failure, message, statusCode);
-    }
-  }
-
   /** One line when it changes. */
   private report(findings: readonly Finding[]): void {
     const before = this.findings;
@@ -172,41 +123,4 @@ export class SelfCheck {
       this.log.error({ problems }, 'self-check failed: the cluster does not let the gateway work');
     else this.log.info({ permissions: this.options.permissions.length }, 'self-check passed');
   }
-}
-
-function trialRequest(namespace: string): RemediationRequest {
-  const now = Date.now();
-  const fingerprint = randomBytes(32).toString('hex');
-  const url = 'http://x';
-  const links = {
-    generatorURL: url,
-    externalURL: url,
-    dashboardURL: url,
-    panelURL: url,
-    silenceURL: url,
-    imageURL: url,
-  };
-  return buildRemediationRequest(
-    {
-      // Of any other the address stands in a member that every CRD has.
-      source: 'grafana',
-      name: 'gateway-self-check',
-      status: 'firing',
-      severity: 'info',
-      namespace,
-      resource: { kind: 'Pod', name: 'x', apiVersion: 'v1' },
-      owner: { kind: 'Deployment', name: 'x', apiVersion: 'apps/v1' },
-      labels: new Map([['alertname', 'gateway-self-check']]),
-      annotations: new Map([['summary', 'never stored']]),
-      startsAt: now,
-      receivedAt: now,
-      links: { ...links, receiver: 'x', groupKey: 'x' },
-      fingerprint,
-      payload: {},
-    },
-    { environment: 'unknown', environmentSource: 'default', priority: 'P3', prioritySource: 'fallback_table' },
-    { namespace, generation: 1 },
-    [{ fingerprint: '0', startsAt: new Date(now).toISOString() }],
-    'self-check',
-  );
 }

@@ -4,7 +4,7 @@ import { GatewayConfig } from '../config/gateway-config';
 import { LOG, type LogSink } from '../logging/log-sink';
 import { GatewayMetrics } from '../metrics/gateway-metrics';
 import { createSignalState, type OpenSignalState } from './create-signal-state';
-import { readRedisTls } from './redis/redis-tls';
+import { redisOptionsOf } from './redis-options';
 
 export const SIGNAL_STATE = Symbol('OpenSignalState');
 
@@ -17,28 +17,7 @@ export const SIGNAL_STATE = Symbol('OpenSignalState');
       inject: [GatewayConfig, CLOCK, GatewayMetrics, LOG],
       useFactory: ({ redis, deduplication }: GatewayConfig, clock: Clock, metrics: GatewayMetrics, log: LogSink) =>
         createSignalState({
-          redis: {
-            addr: redis.addr,
-            sentinel:
-              redis.sentinels.length === 0
-                ? undefined
-                : {
-                    addrs: redis.sentinels,
-                    master: redis.sentinelMaster,
-                    username: redis.sentinelUsername,
-                    password: redis.sentinelPassword,
-                  },
-            clusterNodes: redis.clusterNodes,
-            tls: redis.tls.enabled ? readRedisTls(redis.tls) : undefined,
-            username: redis.username,
-            password: redis.password,
-            db: redis.db,
-            dialTimeoutMs: redis.dialTimeout,
-            commandTimeoutMs: redis.commandTimeout,
-            readTimeoutMs: redis.readTimeout,
-            onFailure: redis.onFailure,
-            keyPrefix: redis.keyPrefix,
-          },
+          redis: redisOptionsOf(redis),
           ttlMs: deduplication.ttl,
           cleanupIntervalMs: deduplication.cleanupInterval,
           clock,

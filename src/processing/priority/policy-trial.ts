@@ -33,7 +33,10 @@ try {
  */
 export async function tryPolicy({ wasm, data }: CompiledPolicy): Promise<void> {
   const engine = require.resolve('@open-policy-agent/opa-wasm');
-  const worker = new Worker(trial, { eval: true, workerData: { engine, wasm, data, entrypoint, inputs: probes() } });
+  const worker = new Worker(trial, {
+    eval: true,
+    workerData: { engine, wasm, data, entrypoint, inputs: probeInputs() },
+  });
   const outcome = Promise.withResolvers<{ reason?: string }>();
   worker.once('message', outcome.resolve);
   worker.once('error', outcome.reject);
@@ -47,7 +50,8 @@ export async function tryPolicy({ wasm, data }: CompiledPolicy): Promise<void> {
   }
 }
 
-function probes(): PolicyInput[] {
+/** One of every kind that a policy may have to decide about. */
+export function probeInputs(): PolicyInput[] {
   const labels = { alertname: 'Probe', namespace: 'probe', pod: 'probe-1', tier: '0' };
   const resource = { kind: 'Pod', name: 'probe-1', apiVersion: 'v1' };
   const signal = { namespace: 'probe', alertname: 'Probe', source: 'prometheus', resource, labels, annotations: {} };
