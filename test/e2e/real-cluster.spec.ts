@@ -48,7 +48,7 @@ describe('in a real cluster the gateway', () => {
     tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, await admin.token('kubernaut-system', 'gateway-sa'));
     gateway = await start();
-    await eventually(async () => expect(await ready()).toMatchObject({ status: 'ok' }));
+    await eventually(async () => expect(await ready()).toMatchObject({ status: 'ok' }), patienceMs);
   }, 90_000);
   afterAll(async () => {
     await gateway.close();
@@ -139,11 +139,13 @@ describe('in a real cluster the gateway', () => {
         fingerprint: { identity: 'owner' },
         adapters: { kubernetes_event: { watch: true } },
       });
-      await eventually(async () =>
-        expect(await (await fetch(`${other.url}/ready`)).json()).toMatchObject({ status: 'ok' }),
+      // The API server may know the roles a moment later; the gateway looks again in ten seconds.
+      await eventually(
+        async () => expect(await (await fetch(`${other.url}/ready`)).json()).toMatchObject({ status: 'ok' }),
+        patienceMs,
       );
-      await eventually(() => expect(logged.find(({ msg }) => msg === 'lease acquired')).toBeDefined());
-    }, 30_000);
+      await eventually(() => expect(logged.find(({ msg }) => msg === 'lease acquired')).toBeDefined(), patienceMs);
+    }, 90_000);
     afterAll(() => other.close());
 
     const podTemplate = { spec: { containers: [{ name: 'app', image: 'app' }] } };
@@ -158,7 +160,7 @@ describe('in a real cluster the gateway', () => {
 
     it('has all that it needs by its roles', () => {
       const checks = logged.filter(({ msg }) => String(msg).startsWith('self-check'));
-      expect(checks.map(({ msg }) => msg)).toEqual(['self-check passed', 'self-check passed']);
+      expect(checks.at(-1)).toMatchObject({ msg: 'self-check passed' });
     });
 
     it('finds the Deployment of pods, and reads only the metadata of what it watches', async () => {
