@@ -90,6 +90,13 @@ describe('WatchCache', () => {
     expect([color('a'), color('b')]).toEqual(['red', 'blue']);
   });
 
+  it('takes null for an empty list, as servers have it that are asked for metadata alone', async () => {
+    server.lists.push((response) => response.end('{"metadata":{"resourceVersion":"10"},"items":null}'));
+    cache.start();
+    await until(() => cache.synced);
+    expect([cache.size, cache.failing]).toEqual([0, false]);
+  });
+
   it('lists and watches what is selected, from where the list ended', async () => {
     cache = cacheOf({ fieldSelector: 'metadata.name=prod' });
     server.lists.push(page('10', []));

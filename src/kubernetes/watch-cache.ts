@@ -25,7 +25,8 @@ export interface WatchCacheOptions<Entry> {
 
 interface ListPage {
   readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
-  readonly items: readonly WatchedObject[];
+  /** `null` where there are none, when only metadata is asked for. */
+  readonly items: readonly WatchedObject[] | null;
 }
 
 /** Objects may be 256 KiB each: a page of them is held in memory while it is read. */
@@ -149,7 +150,7 @@ export class WatchCache<Entry> {
         repeat: false,
         ...this.accept('list'),
       });
-      for (const object of page.items) {
+      for (const object of page.items ?? []) {
         const key = keyOfObject(object);
         found.set(key, this.options.keep(object, this.entries.get(key)));
         versions.set(key, versionOf(object));
