@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { chartReference, valuesSchema } from './lib/chart-values.mjs';
 
 const generated = [
   {
@@ -35,7 +36,19 @@ const generated = [
     file: `charts/kubernaut-gateway/files/rbac/${role}-rules.yaml`,
     make: async () => (await import('../dist/kubernetes/rbac-reference.js')).chartRules(role),
   })),
+  {
+    file: 'charts/kubernaut-gateway/values.schema.json',
+    make: async () => {
+      const { configurationJsonSchema } = await import('../dist/config/configuration-reference.js');
+      return `${JSON.stringify(valuesSchema(chartValues(), configurationJsonSchema()), null, 2)}\n`;
+    },
+  },
+  { file: 'charts/kubernaut-gateway/README.md', make: () => chartReference(chartValues()) },
 ];
+
+function chartValues() {
+  return readFileSync('charts/kubernaut-gateway/values.yaml', 'utf8');
+}
 
 const checkOnly = process.argv.includes('--check');
 

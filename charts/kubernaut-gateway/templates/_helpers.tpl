@@ -1,0 +1,111 @@
+{{/* The name of Deployment and Service. */}}
+{{- define "gateway.name" -}}
+{{- .Values.fullnameOverride | default "gateway-service" | trunc 63 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "gateway.redisName" -}}
+{{- printf "%s-redis" (include "gateway.name" . | trunc 57 | trimSuffix "-") -}}
+{{- end }}
+
+{{/* What a Deployment and its Service find pods by; it can never change. */}}
+{{- define "gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end }}
+
+{{- define "gateway.redisLabels" -}}
+{{ include "gateway.redisSelectorLabels" . }}
+app: {{ include "gateway.redisName" . }}
+{{ include "gateway.commonLabels" . }}
+{{- end }}
+
+{{- define "gateway.redisSelectorLabels" -}}
+app.kubernetes.io/name: redis
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: redis
+{{- end }}
+
+{{/* Labels of every object. */}}
+{{- define "gateway.commonLabels" -}}
+app.kubernetes.io/part-of: kubernaut
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "gateway.labels" -}}
+{{ include "gateway.selectorLabels" . }}
+app: {{ include "gateway.name" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{ include "gateway.commonLabels" . }}
+{{- end }}
+
+{{- define "gateway.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The configuration file: the values as they are, and what only the chart knows. */}}
+{{- define "gateway.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $redis := $config.redis | default dict -}}
+{{- range $key := list "password" "sentinel_password" -}}
+{{- if not (regexMatch "^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\})?$" (get $redis $key | default "")) -}}
+{{- fail (printf "config.redis.%s: a password does not belong into a ConfigMap. Put it into a Secret, and write ${NAME} here, the name of an environment variable (redisPassword, extraEnv)" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.bundledRedis.enabled (not (or $redis.addr $redis.sentinels $redis.cluster_nodes)) -}}
+{{- $_ := set $redis "addr" (printf "%s:6379" (include "gateway.redisName" .)) -}}
+{{- $_ := set $config "redis" $redis -}}
+{{- end -}}
+{{- $environment := $config.environment | default dict -}}
+{{- if not $environment.configmap_namespace -}}
+{{- $_ := set $environment "configmap_namespace" .Release.Namespace -}}
+{{- $_ := set $config "environment" $environment -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end }}
+
+{{/* Port of an address such as :8080. */}}
+{{- define "gateway.port" -}}
+{{- $config := .Values.config | default dict -}}
+{{- ($config.server | default dict).listen_addr | default ":8080" | regexFind "[0-9]+$" -}}
+{{- end }}
+
+{{- define "gateway.metricsPort" -}}
+{{- ((.Values.config).metrics | default dict).listen_addr | default ":9090" | regexFind "[0-9]+$" -}}
+{{- end }}
+
+{{/* Empty when metrics are switched off. */}}
+{{- define "gateway.metricsEnabled" -}}
+{{- if ne (toString (get ((.Values.config).metrics | default dict) "enabled")) "false" -}}true{{- end -}}
+{{- end }}
+
+{{/* How a probe asks: by HTTP, or whether the port is open when health.enabled is false. */}}
+{{- define "gateway.probe" -}}
+{{- $health := (.root.Values.config).health | default dict -}}
+{{- if eq (toString $health.enabled) "false" -}}
+tcpSocket:
+  port: http
+{{- else -}}
+httpGet:
+  path: {{ get $health .key | default .path }}
+  port: http
+{{- end }}
+{{- end }}
+
+{{/* Seconds that a pod has for its end: more than the gateway needs by its own account. */}}
+{{- define "gateway.gracePeriod" -}}
+{{- if .Values.terminationGracePeriodSeconds -}}
+{{ .Values.terminationGracePeriodSeconds }}
+{{- else -}}
+{{- $start := toDate "2006-01-02" "2000-01-01" -}}
+{{- $timeout := ((.Values.config).server | default dict).graceful_shutdown_timeout | default "30s" -}}
+{{- add 5 (sub (unixEpoch (mustDateModify $timeout $start)) (unixEpoch $start)) -}}
+{{- end -}}
+{{- end }}

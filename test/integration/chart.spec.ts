@@ -1,0 +1,222 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { loadConfig } from '../../src/config/load-config';
+import { roleRules } from '../../src/kubernetes/rbac-reference';
+import { version } from '../../src/version';
+import { chartVariants } from '../support/chart-variants';
+import { chart, helm, one, pods, rendered, renderedText, type Manifest } from '../support/helm';
+
+describe('the chart', () => {
+  it.each(Object.entries(chartVariants))('has nothing that helm would mend: %s', (_, values) => {
+    expect(helm(['lint', '--strict', chart], values)).toContain('1 chart(s) linted, 0 chart(s) failed');
+  });
+
+  it('is of the version of the gateway', () => {
+    expect(parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))).toMatchObject({ version, appVersion: version });
+  });
+
+  it('brings the names that operators know', () => {
+    const objects = rendered();
+    for (const [kind, name] of [
+      ['Deployment', 'gateway-service'],
+      ['Service', 'gateway-service'],
+      ['ServiceAccount', 'gateway-sa'],
+      ['ClusterRole', 'gateway-role'],
+      ['ClusterRoleBinding', 'gateway-binding'],
+      ['ClusterRole', 'gateway-signal-sender'],
+      ['ConfigMap', 'kubernaut-config'],
+    ] as const)
+      expect(one(objects, kind, name).metadata.labels).toMatchObject({
+        app: 'gateway-service',
+        'app.kubernetes.io/name': 'kubernaut-gateway',
+        'app.kubernetes.io/instance': 'gateway',
+        'app.kubernetes.io/version': version,
+        'app.kubernetes.io/managed-by': 'Helm',
+      });
+    const [{ env }] = gatewayOf(objects).containers;
+    expect(env).toContainEqual({
+      name: 'REDIS_PASSWORD',
+      valueFrom: { secretKeyRef: { name: 'redis-credentials', key: 'password', optional: true } },
+    });
+    expect(one(objects, 'Service').spec.ports).toMatchObject([
+      { name: 'http', port: 8080 },
+      { name: 'metrics', port: 9090 },
+    ]);
+  });
+
+  it.each(Object.entries(chartVariants))('gives the gateway a configuration that it accepts: %s', (_, values) => {
+    expect(() => loadConfig({ env: secrets, defaults: fileOf(rendered(values)) })).not.toThrow();
+  });
+
+  it('hands the configuration through, with what only the chart knows', () => {
+    const { config, ...others } = chartVariants.everything as { config: Record<string, object> };
+    expect(fileOf(rendered({ ...others, config }))).toEqual({
+      ...config,
+      redis: { addr: 'kubernaut-gateway-redis:6379' },
+    });
+    expect(fileOf(rendered())).toEqual({ environment: { configmap_namespace: 'kubernaut-system' } });
+    const own = { config: { redis: { addr: 'mine:6379' } }, bundledRedis: { enabled: true } };
+    expect(fileOf(rendered(own))).toMatchObject({ redis: { addr: 'mine:6379' } });
+  });
+
+  it('refuses what is no value of it, or of the configuration, and says where', () => {
+    const mistakes = {
+      replicas: 3,
+      config: { redis: { adress: 'x' } },
+      senders: [{ kind: 'ServiceAccount', name: 'a' }],
+    };
+    expect(() => rendered(mistakes)).toThrow(
+      /(?=[^]*replicas)(?=[^]*\/config\/redis': additional properties 'adress')(?=[^]*\/senders\/0': missing property 'namespace')/,
+    );
+  });
+
+  it('puts no password into a ConfigMap', () => {
+    expect(() => rendered({ config: { redis: { password: 'hunter2' } } })).toThrow(/does not belong into a ConfigMap/);
+    expect(() => rendered({ config: { redis: { sentinel_password: 'a${B}' } } })).toThrow(/config\.redis\.sentinel/);
+    expect(fileOf(rendered({ config: { redis: { password: '${REDIS_PASSWORD}' } } }))).toMatchObject({
+      redis: { password: '${REDIS_PASSWORD}' },
+    });
+    for (const values of Object.values(chartVariants)) expect(renderedText(values)).not.toMatch(/^kind: Secret$/m);
+  });
+
+  it('gives the gateway the rights that it needs, and no others', () => {
+    const objects = rendered();
+    const { cluster, overrides, sender } = roleRules();
+    expect(one(objects, 'ClusterRole', 'gateway-role').rules).toEqual(cluster);
+    expect(one(objects, 'Role', 'gateway-role').rules).toEqual(overrides);
+    expect(one(objects, 'ClusterRole', 'gateway-signal-sender').rules).toEqual(sender);
+    const elsewhere = rendered(chartVariants.everything);
+    expect(one(elsewhere, 'Role', 'gateway-role')).toMatchObject({
+      metadata: { namespace: 'platform' },
+      rules: [{ resourceNames: ['environments'] }],
+    });
+    const rules = [...cluster, ...overrides, ...sender];
+    expect(rules.flatMap(({ verbs, resources, apiGroups }) => [...verbs, ...resources, ...apiGroups])).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/\*|secrets|delete|update|impersonate|escalate|bind/)]),
+    );
+  });
+
+  it('lets senders send for the namespaces that are named, or for all', () => {
+    const bindings = rendered(chartVariants.everything).filter(
+      ({ roleRef }) => roleRef?.name === 'gateway-signal-sender',
+    );
+    expect(bindings.map(({ kind, metadata, subjects }) => [kind, metadata.namespace, subjects])).toEqual(
+      expect.arrayContaining([
+        ['ClusterRoleBinding', undefined, [{ kind: 'ServiceAccount', name: 'alertmanager', namespace: 'monitoring' }]],
+        ['RoleBinding', 'shop', [{ kind: 'ServiceAccount', name: 'alertmanager', namespace: 'shop' }]],
+        ['RoleBinding', 'shop-staging', [{ kind: 'ServiceAccount', name: 'alertmanager', namespace: 'shop' }]],
+        [
+          'ClusterRoleBinding',
+          undefined,
+          [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'https://idp.example.com#somebody' }],
+        ],
+        ['RoleBinding', 'shop', [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'monitoring-team' }]],
+      ]),
+    );
+    expect(bindings).toHaveLength(5);
+  });
+
+  it.each(Object.entries(chartVariants))(
+    'makes pods that may nothing and take no more than they were given: %s',
+    (_, values) => {
+      for (const { metadata, spec } of pods(rendered(values))) {
+        expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+        expect(spec.automountServiceAccountToken).toBe(metadata.labels['app.kubernetes.io/component'] === 'gateway');
+        for (const container of spec.containers as Manifest[]) {
+          expect(container.securityContext).toEqual({
+            allowPrivilegeEscalation: false,
+            privileged: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+          for (const kind of ['requests', 'limits'])
+            expect(Object.keys(container.resources[kind])).toEqual(
+              expect.arrayContaining(['cpu', 'memory', 'ephemeral-storage']),
+            );
+          expect(container.image).toMatch(/:[^:]+$/);
+        }
+      }
+    },
+  );
+
+  it('asks for what a gateway takes, unless told otherwise', () => {
+    expect(gatewayOf(rendered()).containers[0].resources).toMatchObject({
+      requests: { cpu: '250m', memory: '256Mi' },
+      limits: { cpu: '500m', memory: '512Mi' },
+    });
+  });
+
+  it('keeps one gateway while others are moved, and gives each the time to end', () => {
+    const objects = rendered();
+    expect(one(objects, 'Deployment').spec).toMatchObject({
+      replicas: 2,
+      strategy: { rollingUpdate: { maxUnavailable: 0 } },
+    });
+    expect(one(objects, 'PodDisruptionBudget').spec.maxUnavailable).toBe(1);
+    expect(gatewayOf(objects).topologySpreadConstraints).toHaveLength(2);
+    expect(gatewayOf(objects).terminationGracePeriodSeconds).toBe(35);
+    const all = rendered(chartVariants.everything);
+    expect(gatewayOf(all).terminationGracePeriodSeconds).toBe(95);
+    expect(one(all, 'Deployment', 'kubernaut-gateway').spec).not.toHaveProperty('replicas');
+    expect(one(all, 'HorizontalPodAutoscaler').spec).toMatchObject({ minReplicas: 2, maxReplicas: 6 });
+  });
+
+  it('asks where the configuration has the gateway answer', () => {
+    const [{ ports, startupProbe, livenessProbe, readinessProbe }] = gatewayOf(
+      rendered(chartVariants.everything),
+    ).containers;
+    expect(ports).toEqual([
+      { name: 'http', containerPort: 8443 },
+      { name: 'metrics', containerPort: 9191 },
+    ]);
+    expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet)).toEqual([
+      { path: '/live', port: 'http' },
+      { path: '/live', port: 'http' },
+      { path: '/serving', port: 'http' },
+    ]);
+    const [least] = gatewayOf(rendered(chartVariants['no more than the gateway'])).containers;
+    expect(least).toMatchObject({ livenessProbe: { tcpSocket: { port: 'http' } } });
+    expect(least.ports).toHaveLength(1);
+  });
+
+  it('replaces pods when the configuration or the policy changes', () => {
+    const annotations = (values: object) => one(rendered(values), 'Deployment').spec.template.metadata.annotations;
+    const before = annotations({});
+    expect(annotations({ config: { logging: { level: 'debug' } } })['checksum/config']).not.toBe(
+      before['checksum/config'],
+    );
+    expect(annotations({ replicaCount: 3 })).toEqual(before);
+    expect(annotations({ policy: { rego: 'package a' } })['checksum/policy']).not.toBe(
+      annotations({ policy: { rego: 'package b' } })['checksum/policy'],
+    );
+  });
+
+  it('lets in senders and Prometheus alone, and out what the gateway asks', () => {
+    const { ingress, egress, policyTypes } = one(rendered(), 'NetworkPolicy').spec;
+    expect(policyTypes).toEqual(['Ingress', 'Egress']);
+    const monitoring = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } };
+    expect(ingress).toMatchObject([
+      { from: [monitoring, { podSelector: {} }], ports: [{ port: 'http' }] },
+      { from: [monitoring], ports: [{ port: 'metrics' }] },
+    ]);
+    expect((egress as Manifest[]).map(({ ports }) => (ports as { port: number }[]).map(({ port }) => port))).toEqual([
+      [53, 53],
+      [443, 6443],
+      [6379, 26379],
+    ]);
+    const least = rendered(chartVariants['no more than the gateway']);
+    expect(least.map(({ kind }) => kind).sort()).toEqual(['ConfigMap', 'Deployment', 'Pod', 'Service']);
+  });
+});
+
+const secrets = { REDIS_PASSWORD: 'a', SENTINEL_PASSWORD: 'b' };
+
+function fileOf(objects: readonly Manifest[]): Record<string, unknown> {
+  return parse(one(objects, 'ConfigMap', 'kubernaut-config').data['config.yaml']) as Record<string, unknown>;
+}
+
+/** The specification of the gateway's pods. */
+function gatewayOf(objects: readonly Manifest[]): Manifest['spec'] {
+  return pods(objects).find(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === 'gateway')?.spec;
+}
