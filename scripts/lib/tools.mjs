@@ -97,15 +97,21 @@ export function absentTools() {
 
 /** Brings the tools that are absent where it may. What cannot be had is said, and is no failure: its tests are left out. */
 export function prepareTools() {
-  const packages = absentTools().flatMap(({ debianPackage }) => debianPackage ?? []);
-  const cannot = packages.length > 0 ? whyNotInstallable() : undefined;
-  if (packages.length > 0 && cannot === undefined) install(packages);
+  const cannot = installDebianPackages(absentTools().flatMap(({ debianPackage }) => debianPackage ?? []));
   for (const { name, debianPackage, build, neededBy } of absentTools()) {
     const reason = build === undefined ? (cannot ?? 'the installation failed') : whyNotBuilt(build);
     if (reason === undefined) continue;
     const how = debianPackage ? `Install it (Debian: ${debianPackage})` : 'Put it on the PATH or in KUBEBUILDER_ASSETS';
     console.log(`no ${name}: ${reason}. ${how} for the tests of ${neededBy}`);
   }
+}
+
+/** Installs packages where it may; answers why it may not. */
+export function installDebianPackages(packages) {
+  if (packages.length === 0) return undefined;
+  const cannot = whyNotInstallable();
+  if (cannot === undefined) install(packages);
+  return cannot;
 }
 
 function whyNotBuilt(build) {
