@@ -208,6 +208,19 @@ describe('the chart', () => {
     const least = rendered(chartVariants['no more than the gateway']);
     expect(least.map(({ kind }) => kind).sort()).toEqual(['ConfigMap', 'Deployment', 'Pod', 'Service']);
   });
+
+  it('links every alert to its runbook, and leaves out what is not wanted', () => {
+    const { groups } = one(rendered(chartVariants.everything), 'PrometheusRule').spec as {
+      groups: { rules: { alert: string; labels: object; annotations: { runbook_url: string } }[] }[];
+    };
+    const rules = groups.flatMap((group) => group.rules);
+    expect(rules.length).toBeGreaterThan(5);
+    for (const { alert, labels, annotations } of rules) {
+      expect(alert).not.toBe('GatewayAlertStorm');
+      expect(labels).toMatchObject({ cluster: 'eu-1', kubernaut_remediate: 'false' });
+      expect(annotations.runbook_url).toBe(`https://git.example.com/kubernaut-gateway/docs/runbooks/${alert}.md`);
+    }
+  });
 });
 
 const secrets = { REDIS_PASSWORD: 'a', SENTINEL_PASSWORD: 'b' };
