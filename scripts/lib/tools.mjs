@@ -22,6 +22,13 @@ export const tools = [
     support: 'test/support/alertmanager.ts',
   },
   {
+    name: 'amtool',
+    isPresent: () => isOnPath('amtool'),
+    debianPackage: 'prometheus-alertmanager',
+    neededBy: 'the route of Alertmanager in the documents',
+    support: 'test/support/amtool.ts',
+  },
+  {
     name: 'kubectl',
     isPresent: () => isOnPath('kubectl'),
     debianPackage: 'kubernetes-client',

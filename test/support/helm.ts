@@ -5,15 +5,20 @@ import { cachedTool } from './cached-tool';
 
 export const chart = join(__dirname, '../../charts/kubernaut-gateway');
 
-/** Runs the real helm with these values. Rejects with what it printed. */
-export function helm(args: readonly string[], values: object = {}): string {
+/** The helm binary: as scripts/lib/go-tools.mjs builds it, or on the PATH. */
+export function helmBinary(): string {
+  return cachedTool('helm', 'helm.sh/helm/v3');
+}
+
+/** Runs the real helm, with these values for what takes any. Throws what it printed when it fails. */
+export function helm(args: readonly string[], values?: object): string {
   const { status, stdout, stderr, error } = spawnSync(
-    cachedTool('helm', 'helm.sh/helm/v3'),
-    [...args, '--values', '-'],
+    helmBinary(),
+    [...args, ...(values === undefined ? [] : ['--values', '-'])],
     {
       encoding: 'utf8',
       // JSON is YAML.
-      input: JSON.stringify(values),
+      input: JSON.stringify(values ?? {}),
       // Nobody's settings, repositories or cluster.
       env: { PATH: process.env.PATH, HOME: '/nonexistent', KUBECONFIG: '/dev/null' },
     },
