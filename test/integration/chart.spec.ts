@@ -45,6 +45,21 @@ describe('the chart', () => {
     ]);
   });
 
+  it.each(Object.entries(chartVariants))('says of each object whose it is: %s', (_, values) => {
+    for (const { kind, metadata } of rendered(values)) {
+      expect(metadata.labels).toMatchObject({
+        app: expect.any(String),
+        'app.kubernetes.io/name': expect.stringMatching(/^(kubernaut-gateway|redis)$/),
+        'app.kubernetes.io/instance': 'gateway',
+        'app.kubernetes.io/component': expect.any(String),
+        'app.kubernetes.io/part-of': 'kubernaut',
+        'app.kubernetes.io/managed-by': 'Helm',
+        'helm.sh/chart': `kubernaut-gateway-${version}`,
+      });
+      expect(metadata.namespace === undefined).toBe(kind.startsWith('Cluster'));
+    }
+  });
+
   it.each(Object.entries(chartVariants))('gives the gateway a configuration that it accepts: %s', (_, values) => {
     expect(() => loadConfig({ env: secrets, defaults: fileOf(rendered(values)) })).not.toThrow();
   });
@@ -71,7 +86,7 @@ describe('the chart', () => {
     );
   });
 
-  it('puts no password into a ConfigMap', () => {
+  it('puts no secret into a ConfigMap', () => {
     expect(() => rendered({ config: { redis: { password: 'hunter2' } } })).toThrow(/does not belong into a ConfigMap/);
     expect(() => rendered({ config: { redis: { sentinel_password: 'a${B}' } } })).toThrow(/config\.redis\.sentinel/);
     expect(fileOf(rendered({ config: { redis: { password: '${REDIS_PASSWORD}' } } }))).toMatchObject({

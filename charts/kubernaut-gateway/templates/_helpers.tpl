@@ -50,15 +50,23 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end }}
 
+{{/* Fails when a setting that is secret has a value of its own, and not a variable's. */}}
+{{- define "gateway.refuseSecrets" -}}
+{{- range $key, $value := .section -}}
+{{- $at := printf "%s.%s" $.at $key -}}
+{{- if kindIs "map" $value -}}
+{{- include "gateway.refuseSecrets" (dict "at" $at "section" $value) -}}
+{{- else if and (regexMatch "(password|secret|token)$" $key) (not (regexMatch "^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\})?$" (toString $value))) -}}
+{{- fail (printf "%s: a secret does not belong into a ConfigMap. Put it into a Secret, and write ${NAME} here, the name of an environment variable (redisPassword, extraEnv)" $at) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The configuration file: the values as they are, and what only the chart knows. */}}
 {{- define "gateway.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $redis := $config.redis | default dict -}}
-{{- range $key := list "password" "sentinel_password" -}}
-{{- if not (regexMatch "^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\})?$" (get $redis $key | default "")) -}}
-{{- fail (printf "config.redis.%s: a password does not belong into a ConfigMap. Put it into a Secret, and write ${NAME} here, the name of an environment variable (redisPassword, extraEnv)" $key) -}}
-{{- end -}}
-{{- end -}}
+{{- include "gateway.refuseSecrets" (dict "at" "config" "section" $config) -}}
 {{- if and .Values.bundledRedis.enabled (not (or $redis.addr $redis.sentinels $redis.cluster_nodes)) -}}
 {{- $_ := set $redis "addr" (printf "%s:6379" (include "gateway.redisName" .)) -}}
 {{- $_ := set $config "redis" $redis -}}
