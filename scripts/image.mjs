@@ -57,7 +57,7 @@ try {
         '--isolation',
         'chroot',
         '--format',
-        'docker',
+        'oci',
         '--timestamp',
         time,
         '--ulimit',

@@ -66,7 +66,11 @@ export function buildGoTool(program) {
   const unfinished = join(folder, `${program}.${process.pid}`);
   timed(`building ${program} ${version} (once, ${time})`, () => {
     const flags = ['-s -w', ...variables(version)].join(' ');
-    run('go', ['-C', `tools/${program}`, 'build', '-mod=readonly', '-ldflags', flags, '-o', unfinished, source]);
+    // Without C they need nothing of the machine, so that they run in an image as well.
+    const env = { ...process.env, CGO_ENABLED: '0' };
+    run('go', ['-C', `tools/${program}`, 'build', '-mod=readonly', '-ldflags', flags, '-o', unfinished, source], {
+      env,
+    });
     renameSync(unfinished, join(folder, program));
   });
 }

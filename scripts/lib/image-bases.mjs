@@ -11,7 +11,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run, timed } from './command.mjs';
-import { findAsset } from './go-tools.mjs';
+import { buildGoTool, findAsset } from './go-tools.mjs';
 
 /**
  * Base images for where no registry of images can be reached: a Debian that debootstrap makes, with the Node.js that npm has brought, in
@@ -93,10 +93,8 @@ function runBase(folder) {
 }
 
 function opaBase(folder) {
-  const opa = findAsset('opa');
-  if (opa === undefined)
-    throw new Error('there is no opa: node scripts/prepare.mjs tools builds it, where there is Go');
-  put(folder, opa, '/opa');
+  if (findAsset('opa') === undefined) buildGoTool('opa');
+  put(folder, findAsset('opa'), '/opa');
 }
 
 function put(folder, file, path) {

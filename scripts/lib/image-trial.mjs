@@ -12,7 +12,7 @@ import { run } from './command.mjs';
 export async function tryImage(buildah, image) {
   const container = buildah('from', '--pull-never', image).trim();
   const root = buildah('mount', container).trim();
-  const { config } = JSON.parse(buildah('inspect', '--type', 'image', image)).Docker;
+  const { config } = JSON.parse(buildah('inspect', '--type', 'image', image)).OCIv1;
   try {
     const inside = (args) => command(root, config, args);
     check(config.User === '65532:65532', `its user is ${config.User}`);
