@@ -112,6 +112,20 @@ describe('the chart', () => {
     );
   });
 
+  it('gives it the rights to find owners and to watch events only where that is configured', () => {
+    const { cluster, owners, events, lease } = roleRules();
+    const rulesWith = (config: object) => one(rendered({ config }), 'ClusterRole', 'gateway-role').rules as unknown;
+    expect(rulesWith({ fingerprint: { identity: 'owner_only' } })).toEqual([...cluster, ...owners]);
+    expect(rulesWith({ adapters: { grafana: { identity: 'owner' } } })).toEqual([...cluster, ...owners]);
+    expect(rulesWith({ fingerprint: { identity: 'object_only' } })).toEqual(cluster);
+    const watching = rendered({ config: { adapters: { kubernetes_event: { watch: true } } } });
+    expect(one(watching, 'ClusterRole', 'gateway-role').rules).toEqual([...cluster, ...events]);
+    expect(one(watching, 'Role', 'gateway-role-event-watch')).toMatchObject({
+      metadata: { namespace: 'kubernaut-system' },
+      rules: lease,
+    });
+  });
+
   it('lets senders send for the namespaces that are named, or for all', () => {
     const bindings = rendered(chartVariants.everything).filter(
       ({ roleRef }) => roleRef?.name === 'gateway-signal-sender',
@@ -238,7 +252,7 @@ describe('the chart', () => {
   });
 });
 
-const secrets = { REDIS_PASSWORD: 'a', SENTINEL_PASSWORD: 'b' };
+const secrets = { REDIS_PASSWORD: 'a', SENTINEL_PASSWORD: 'b', GRAFANA_HMAC_SECRET: 'a secret of Grafana' };
 
 function fileOf(objects: readonly Manifest[]): Record<string, unknown> {
   return parse(one(objects, 'ConfigMap', 'kubernaut-config').data['config.yaml']) as Record<string, unknown>;

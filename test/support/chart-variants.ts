@@ -86,6 +86,11 @@ export const chartVariants: Readonly<Record<string, object>> = {
       health: { path: '/live', readiness_path: '/serving' },
       environment: { configmap_name: 'environments', configmap_namespace: 'platform' },
       priority: { fallback_table: { critical: 'P0', default: 'P4' } },
+      fingerprint: { identity: 'owner' },
+      adapters: {
+        kubernetes_event: { watch: true, identity: 'object' },
+        grafana: { enabled: true, hmac: { secret: '${GRAFANA_HMAC_SECRET}' } },
+      },
     },
   },
   'no more than the gateway': {

@@ -79,6 +79,20 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- toYaml $config -}}
 {{- end }}
 
+{{/* Whether incidents are told apart by owner anywhere, for which the gateway must find owners. */}}
+{{- define "gateway.needsOwners" -}}
+{{- $identities := list ((.Values.config).fingerprint | default dict).identity -}}
+{{- range $source := (.Values.config).adapters | default dict -}}
+{{- $identities = append $identities ($source | default dict).identity -}}
+{{- end -}}
+{{- if or (has "owner" $identities) (has "owner_only" $identities) -}}true{{- end -}}
+{{- end }}
+
+{{- define "gateway.watchesEvents" -}}
+{{- $adapters := (.Values.config).adapters | default dict -}}
+{{- if eq (toString ($adapters.kubernetes_event | default dict).watch) "true" -}}true{{- end -}}
+{{- end }}
+
 {{/* Port of an address such as :8080. */}}
 {{- define "gateway.port" -}}
 {{- $config := .Values.config | default dict -}}
