@@ -5,7 +5,7 @@ const headerRange = 'the name of a header: letters, digits and -';
 /** How a source's bodies are signed, where it can sign them. */
 export class HmacSettings {
   @TextLike(
-    /^$|^.{16,1024}$/s,
+    /^$|^.{16}/s,
     'empty, or at least 16 characters',
     'The secret that its webhooks are signed with. Empty: signatures are not looked at.',
     { secret: true },

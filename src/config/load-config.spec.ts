@@ -274,6 +274,23 @@ describe('loading the configuration', () => {
     expect(effectiveConfig(new GatewayConfig())).toMatchObject({ redis: { password: '' } });
   });
 
+  it('refuses signatures in headers that are taken, and secrets that are short, without showing them', () => {
+    const hmac = (text: string) => mistakesOf(() => load(`adapters: { grafana: { hmac: { ${text} } } }\n`));
+    expect(hmac('header: Authorization')).toEqual([
+      'adapters.grafana.hmac: Authorization is for tokens, choose another header',
+    ]);
+    expect(hmac('header: X-A, timestamp_header: x-a')).toEqual([
+      'adapters.grafana.hmac.timestamp_header: must be another than header',
+    ]);
+    expect(hmac('secret: hunter2')).toEqual(['adapters.grafana.hmac.secret: must be empty, or at least 16 characters']);
+  });
+
+  it('wants a source that it is told to watch', () => {
+    expect(mistakesOf(() => load('adapters: { kubernetes_event: { enabled: false, watch: true } }\n'))).toEqual([
+      'adapters.kubernetes_event.enabled: must be true for its watch to be used',
+    ]);
+  });
+
   it('knows which settings were set that do nothing yet', () => {
     expect(reservedKeysInUse(loadConfig({ env: {} }))).toEqual([]);
     expect(reservedKeysInUse(loadConfig({ env: { STORM_RATE_THRESHOLD: '15' } }))).toEqual([]);

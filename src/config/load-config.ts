@@ -4,6 +4,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { formatDuration } from './duration';
 import { fromEnvironment, settingsByPath, type Environment } from './environment-variables';
 import { GatewayConfig } from './gateway-config';
+import type { SourceSettings } from './source-settings';
 import { sections, settings, snakeCase, Unreadable, type Setting } from './setting';
 
 export interface LoadOptions {
@@ -161,6 +162,13 @@ function contradictions({ server, redis, adapters, health }: GatewayConfig): str
   }
   if (adapters.kubernetesEvent.watch && !adapters.kubernetesEvent.enabled)
     found.push('adapters.kubernetes_event.enabled: must be true for its watch to be used');
+  for (const [name, { hmac }] of Object.entries<SourceSettings>(adapters)) {
+    if (hmac === undefined) continue;
+    const at = `adapters.${snakeCase(name)}.hmac`;
+    const headers = [hmac.header, hmac.timestampHeader].map((header) => header.toLowerCase());
+    if (headers.includes('authorization')) found.push(`${at}: Authorization is for tokens, choose another header`);
+    if (headers[0] === headers[1]) found.push(`${at}.timestamp_header: must be another than header`);
+  }
   const paths = new Map<string, string>();
   const uses: [string, string][] = [
     ['health.path', health.path],

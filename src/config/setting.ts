@@ -106,11 +106,9 @@ export function TextLike(
   options?: SettingOptions,
 ): PropertyDecorator {
   const read = (value: unknown) => (typeof value === 'string' && pattern.test(value) ? value : undefined);
-  return setting(
-    { type: 'text', range, schema: { type: 'string', pattern: pattern.source }, read },
-    description,
-    options,
-  );
+  // In a file a secret is the name of a variable.
+  const schema = { type: 'string', ...(options?.secret === true ? {} : { pattern: pattern.source }) };
+  return setting({ type: 'text', range, schema, read }, description, options);
 }
 
 const serverAddress = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/;
