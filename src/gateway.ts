@@ -1,3 +1,4 @@
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +19,7 @@ import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
 import { ErrorFilter } from './http/error.filter';
 import { createHttpServer } from './http/http-server';
+import { followTlsPair, readTlsPair } from './http/server-tls';
 import { acceptJsonBodies } from './http/json-body';
 import { followRequests } from './http/request-lifecycle';
 import { scopeOf } from './http/request-scope';
@@ -58,7 +60,7 @@ export interface Gateway {
 /** Starts the gateway as `main` and every end-to-end spec do. It listens when this resolves; `/ready` says whether it can serve. */
 export async function startGateway({ config, logger, kubernetesServer }: GatewayOptions): Promise<Gateway> {
   const { server, metrics: metricsConfig } = config;
-  const fastify = createHttpServer(server);
+  const fastify = createHttpServer(server, server.tls.enabled ? readTlsPair(server.tls) : undefined);
   const adapter = new FastifyAdapter(fastify as never);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, logger, kubernetesServer),
@@ -85,7 +87,11 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   app.useGlobalFilters(new ErrorFilter(logger, server.maxBodyBytes));
   serveApiExplorer(app, version);
   const metricsApp = metricsConfig.enabled ? await createMetricsApp(metricsConfig.path) : undefined;
+  const stopFollowing = server.tls.enabled
+    ? followTlsPair(fastify.server as unknown as HttpsServer, server.tls, logger)
+    : () => undefined;
   const stop = async () => {
+    stopFollowing();
     await app.close();
     await metricsApp?.close();
   };
@@ -98,7 +104,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   }
 
   return {
-    url: urlOf(app, server.listenAddr),
+    url: urlOf(app, server.listenAddr, server.tls.enabled ? 'https' : 'http'),
     ...(metricsApp ? { metricsUrl: urlOf(metricsApp, metricsConfig.listenAddr) + metricsConfig.path } : {}),
     async close() {
       readiness.beginDraining();
@@ -196,9 +202,9 @@ function anyAddress(): string {
   return hasIpv6 ? '::' : '0.0.0.0';
 }
 
-function urlOf(app: NestFastifyApplication, address: string): string {
+function urlOf(app: NestFastifyApplication, address: string, scheme = 'http'): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const { host } = parseListenAddress(address);
   const shown = host === undefined || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+  return `${scheme}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }

@@ -71,6 +71,7 @@ const exact = {
   'prometheusRule.labels': textMap,
   'prometheusRule.alertLabels': textMap,
   'prometheusRule.disabled': texts,
+  'tls.certManager.dnsNames': texts,
   senders: {
     type: 'array',
     items: {

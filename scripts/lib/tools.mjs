@@ -1,6 +1,6 @@
 import { isOnPath, run, timed } from './command.mjs';
 import { buildGoTool, findAsset } from './go-tools.mjs';
-import { areCrdsPresent, fetchCrds } from './prometheus-operator-crds.mjs';
+import { areCrdsPresent, fetchCrds } from './foreign-crds.mjs';
 
 /**
  * Programs that tests start, and that npm cannot bring. One that is on the PATH is used as it is.
@@ -78,11 +78,11 @@ export const tools = [
     support: 'test/support/kube-score.ts',
   },
   {
-    name: 'the CRDs of prometheus-operator',
+    name: 'the CRDs of prometheus-operator and cert-manager',
     isPresent: areCrdsPresent,
     build: fetchCrds,
-    neededBy: 'resources of prometheus-operator, of the guides and of the chart, against their schemas',
-    support: 'test/support/prometheus-operator-crds.ts',
+    neededBy: 'their resources in the guides and in the chart, against their schemas',
+    support: 'test/support/foreign-crds.ts',
   },
   {
     name: 'promtool',

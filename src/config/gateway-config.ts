@@ -31,6 +31,17 @@ const severities = ['critical', 'warning', 'info'];
 const priorities = ['P0', 'P1', 'P2', 'P3', 'P4'];
 const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
 
+export class ServerTlsConfig {
+  @Flag('Whether senders and probes speak to the gateway over TLS (1.2 or newer).')
+  enabled = false;
+
+  @Text('PEM file of its certificate, followed by those that lead to its authority. Read anew when it changes.')
+  certFile = '/etc/kubernaut/tls/tls.crt';
+
+  @Text('PEM file of its key.')
+  keyFile = '/etc/kubernaut/tls/tls.key';
+}
+
 export class ServerConfig {
   @ListenAddress('Where senders post. Port 0 takes a free port.')
   listenAddr = ':8080';
@@ -69,6 +80,9 @@ export class ServerConfig {
     'Proxies whose X-Forwarded-For is believed: the right-most address that is none of them is the client.',
   )
   trustedProxies: string[] = [];
+
+  @Section('TLS towards senders.')
+  tls = new ServerTlsConfig();
 }
 
 export class AuthConfig {

@@ -1,5 +1,7 @@
-import { fastify, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { Server } from 'node:http';
+import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem } from './problem';
+import type { TlsPair } from './server-tls';
 
 export interface HttpServerOptions {
   /** Milliseconds in which a whole request must have been received. */
@@ -17,9 +19,17 @@ export interface HttpServerOptions {
 /** How often Node looks whether a request takes too long to arrive; its own 30 s would stretch a shorter limit. */
 const checkIntervalMs = 1_000;
 
-/** The HTTP server with its limits; what it serves is added by others. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  return fastify({
+/**
+ * The HTTP server with its limits; what it serves is added by others.
+ * @param tls absent: plain HTTP
+ */
+export function createHttpServer(options: HttpServerOptions, tls?: TlsPair): FastifyInstance {
+  const http = {
+    maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: options.readTimeout,
+    connectionsCheckingInterval: checkIntervalMs,
+  };
+  const common: FastifyHttpOptions<Server> = {
     logger: false,
     bodyLimit: options.maxBodyBytes,
     connectionTimeout: options.writeTimeout,
@@ -29,11 +39,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     // In-flight requests are awaited when it closes; keep-alive connections without one are not.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    http: {
-      maxHeaderSize: options.maxHeaderBytes,
-      headersTimeout: options.readTimeout,
-      connectionsCheckingInterval: checkIntervalMs,
-    },
     // Kept as they are: nothing assigns a parsed key to an object.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
@@ -63,7 +68,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         `HTTP/1.1 ${status} ${detail}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
-  });
+  };
+  if (tls === undefined) return fastify({ ...common, http });
+  const https = { ...http, ...tls, minVersion: 'TLSv1.2' as const };
+  return fastify({ ...common, https } as FastifyHttpOptions<Server>);
 }
 
 /** What Node's parser refuses before there is a request. */

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import type { LogSink } from '../logging/log-sink';
+import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
 import { linesOf, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
@@ -66,14 +66,14 @@ export class EventFeed {
           failures = 0;
           yield batch;
         }
-        await pause(firstBackOffMs, signal);
+        await pause(jittered(firstBackOffMs), signal);
       } catch (error) {
         if (isOver(signal)) return;
         failures++;
         // What fails again may be the place itself, e.g. one of another cluster.
         mustList = isFailure(error, 'expired') || failures > 2;
         this.report(error);
-        await pause(Math.min(firstBackOffMs * 2 ** (failures - 1), maxBackOffMs), signal);
+        await pause(jittered(Math.min(firstBackOffMs * 2 ** (failures - 1), maxBackOffMs)), signal);
       }
     }
   }
@@ -158,9 +158,4 @@ export function versionOf({ metadata }: ClusterEvent): number {
 
 function isOver(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-/** A jittered pause; ends early when aborted. */
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await delay(milliseconds * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LogSink } from '../logging/log-sink';
+import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure } from './kubernetes-api.error';
 
@@ -71,7 +71,7 @@ export class Lease {
     while (!this.stopping.signal.aborted) {
       const lease = await this.acquire();
       if (lease !== undefined) await this.serve(lease, work);
-      await this.pause(this.options.renewMs * (0.75 + Math.random() / 2));
+      await pause(jittered(this.options.renewMs), this.stopping.signal);
     }
   }
 
@@ -93,7 +93,7 @@ export class Lease {
     const working = work(term).finally(() => over.abort());
     let renewedAt = performance.now();
     while (!signal.aborted) {
-      if (!(await pauseFor(this.options.renewMs, signal))) break;
+      if (!(await pause(this.options.renewMs, signal))) break;
       try {
         current = await this.write(current, annotations, this.identity);
         renewedAt = performance.now();
@@ -134,7 +134,7 @@ export class Lease {
       // Another replica was faster.
       if (!isFailure(error, 'conflict') && !isFailure(error, 'already-exists')) {
         this.report(error);
-        await this.pause(pauseAfterErrorMs);
+        await pause(pauseAfterErrorMs, this.stopping.signal);
       }
       return undefined;
     }
@@ -197,10 +197,6 @@ export class Lease {
     return `/apis/coordination.k8s.io/v1/namespaces/${this.options.namespace}/leases`;
   }
 
-  private pause(milliseconds: number): Promise<boolean> {
-    return pauseFor(milliseconds, this.stopping.signal);
-  }
-
   /** Once for each outage. */
   private report(error: unknown): void {
     if (this.failing || this.stopping.signal.aborted) return;
@@ -214,11 +210,6 @@ export class Lease {
     if (this.failing) this.log.info({}, 'lease can be asked for again');
     this.failing = false;
   }
-}
-
-/** Whether the time is over, rather than that it was cut short. */
-function pauseFor(milliseconds: number, signal: AbortSignal): Promise<boolean> {
-  return delay(milliseconds, true, { signal }).catch(() => false);
 }
 
 /** As a Lease wants it: six digits of a second. */

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import { beforeDeadline } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
+import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
 import { linesOf, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
@@ -125,13 +125,14 @@ export class WatchCache<Entry> {
         if (this.resourceVersion === '') await this.list();
         await this.watch();
         this.failures = 0;
-        await pause(firstBackOffMs, this.stopping.signal);
+        await pause(jittered(firstBackOffMs), this.stopping.signal);
       } catch (error) {
         if (this.isStopped()) return;
         this.failures++;
         if (isFailure(error, 'expired') || this.failures > 1) this.resourceVersion = '';
         this.report(error);
-        await pause(Math.min(firstBackOffMs * 2 ** (this.failures - 1), maxBackOffMs), this.stopping.signal);
+        const backOffMs = Math.min(firstBackOffMs * 2 ** (this.failures - 1), maxBackOffMs);
+        await pause(jittered(backOffMs), this.stopping.signal);
       }
     }
   }
@@ -262,11 +263,6 @@ export class WatchCache<Entry> {
     const reason = error instanceof Error ? error.message : String(error);
     this.options.log.warn({ path: this.options.path, reason }, 'watch interrupted');
   }
-}
-
-/** A jittered pause, so that replicas do not come back all at once; ends early when stopped. */
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await delay(milliseconds * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
 }
 
 function keyOf(namespace: string, name: string): string {

@@ -11,7 +11,7 @@ import { ClusterAdmin, crdFile, manifests, namespace, type ClusterObject } from 
 import { blockNamed, blocksOf } from '../support/document';
 import { eventually } from '../support/eventually';
 import { startKubeApiServer, type KubeApiServer } from '../support/kube-apiserver';
-import { prometheusOperatorCrds } from '../support/prometheus-operator-crds';
+import { prometheusOperatorCrds } from '../support/foreign-crds';
 import { postWebhook } from '../support/sender';
 import { silentLogger } from '../support/test-gateway';
 import { firing, webhook } from '../support/webhook';

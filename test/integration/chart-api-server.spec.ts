@@ -7,7 +7,7 @@ import { chart, pods, rendered, renderedText } from '../support/helm';
 import { startKubeApiServer, type KubeApiServer } from '../support/kube-apiserver';
 // Runs kubectl, which its own function gives no credentials.
 import '../support/kubectl';
-import { prometheusOperatorCrds } from '../support/prometheus-operator-crds';
+import { certManagerCrds, prometheusOperatorCrds } from '../support/foreign-crds';
 
 /** A namespace as careful operators have it. */
 const restricted = {
@@ -30,7 +30,8 @@ describe('a real API server, in a namespace of restricted pods,', () => {
       metadata: { name, labels: restricted },
     }));
     await apply(listOf(namespaces));
-    await kubectl('apply', '--server-side', '-f', prometheusOperatorCrds, '-f', join(chart, 'crds'));
+    const crds = [prometheusOperatorCrds, certManagerCrds, join(chart, 'crds')];
+    await kubectl('apply', '--server-side', ...crds.flatMap((folder) => ['-f', folder]));
     await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
   }, 90_000);
   afterAll(async () => {

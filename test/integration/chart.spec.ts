@@ -69,6 +69,7 @@ describe('the chart', () => {
     expect(fileOf(rendered({ ...others, config }))).toEqual({
       ...config,
       redis: { addr: 'kubernaut-gateway-redis:6379' },
+      server: { ...config.server, tls: { enabled: true } },
     });
     expect(fileOf(rendered())).toEqual({ environment: { configmap_namespace: 'kubernaut-system' } });
     const own = { config: { redis: { addr: 'mine:6379' } }, bundledRedis: { enabled: true } };
@@ -124,6 +125,20 @@ describe('the chart', () => {
       metadata: { namespace: 'kubernaut-system' },
       rules: lease,
     });
+  });
+
+  it('serves TLS with a Secret of yours, or one that cert-manager makes', () => {
+    const own = rendered({ tls: { enabled: true, secretName: 'mine' } });
+    expect(own.map(({ kind }) => kind)).not.toContain('Certificate');
+    expect(gatewayOf(own).volumes).toContainEqual({ name: 'tls', secret: { secretName: 'mine', defaultMode: 0o440 } });
+    expect(fileOf(own)).toMatchObject({ server: { tls: { enabled: true } } });
+    const { spec } = one(rendered(chartVariants.everything), 'Certificate');
+    expect(spec).toMatchObject({ secretName: 'gateway-tls', issuerRef: { kind: 'ClusterIssuer', name: 'internal' } });
+    expect(spec.dnsNames).toEqual(
+      expect.arrayContaining(['kubernaut-gateway.kubernaut-system.svc', 'gateway.example.com']),
+    );
+    expect(() => rendered({ tls: { enabled: true, certManager: { enabled: true } } })).toThrow(/issuerRef: name the/);
+    expect(gatewayOf(rendered()).containers[0].readinessProbe.httpGet).not.toHaveProperty('scheme');
   });
 
   it('lets senders send for the namespaces that are named, or for all', () => {
@@ -200,9 +215,9 @@ describe('the chart', () => {
       { name: 'metrics', containerPort: 9191 },
     ]);
     expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet)).toEqual([
-      { path: '/live', port: 'http' },
-      { path: '/live', port: 'http' },
-      { path: '/serving', port: 'http' },
+      { path: '/live', port: 'http', scheme: 'HTTPS' },
+      { path: '/live', port: 'http', scheme: 'HTTPS' },
+      { path: '/serving', port: 'http', scheme: 'HTTPS' },
     ]);
     const [least] = gatewayOf(rendered(chartVariants['no more than the gateway'])).containers;
     expect(least).toMatchObject({ livenessProbe: { tcpSocket: { port: 'http' } } });

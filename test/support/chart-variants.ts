@@ -48,6 +48,14 @@ export const chartVariants: Readonly<Record<string, object>> = {
         },
       ],
     },
+    tls: {
+      enabled: true,
+      certManager: {
+        enabled: true,
+        issuerRef: { kind: 'ClusterIssuer', name: 'internal' },
+        dnsNames: ['gateway.example.com'],
+      },
+    },
     podLabels: { team: 'platform' },
     podAnnotations: { 'example.com/team': 'platform' },
     priorityClassName: 'system-cluster-critical',

@@ -76,7 +76,18 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $_ := set $environment "configmap_namespace" .Release.Namespace -}}
 {{- $_ := set $config "environment" $environment -}}
 {{- end -}}
+{{- if .Values.tls.enabled -}}
+{{- $server := $config.server | default dict -}}
+{{- $_ := set $server "tls" (merge ($server.tls | default dict) (dict "enabled" true)) -}}
+{{- $_ := set $config "server" $server -}}
+{{- end -}}
 {{- toYaml $config -}}
+{{- end }}
+
+{{/* How the gateway is spoken to. */}}
+{{- define "gateway.scheme" -}}
+{{- $tls := ((.Values.config).server | default dict).tls | default dict -}}
+{{- if or .Values.tls.enabled (eq (toString $tls.enabled) "true") -}}https{{- else -}}http{{- end -}}
 {{- end }}
 
 {{/* Whether incidents are told apart by owner anywhere, for which the gateway must find owners. */}}
@@ -118,6 +129,9 @@ tcpSocket:
 httpGet:
   path: {{ get $health .key | default .path }}
   port: http
+  {{- if eq (include "gateway.scheme" .root) "https" }}
+  scheme: HTTPS
+  {{- end }}
 {{- end }}
 {{- end }}
 

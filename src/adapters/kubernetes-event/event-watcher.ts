@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { gatewayItself } from '../../caller';
 import type { Clock } from '../../clock';
@@ -7,6 +6,7 @@ import { versionOf, type ClusterEvent, type EventFeed } from '../../kubernetes/e
 import type { Lease, Term } from '../../kubernetes/lease';
 import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
+import { pause } from '../../pause';
 import type { SignalProcessor } from '../../processing/signal-processor';
 import { toSignals, type EventRules } from './kubernetes-event.adapter';
 
@@ -149,9 +149,4 @@ function identityOf({ metadata }: ClusterEvent): string {
 function occurrenceOf(event: ClusterEvent): string {
   const { count, lastTimestamp, eventTime, series } = event as Readonly<Record<string, unknown>>;
   return JSON.stringify([count, lastTimestamp, eventTime, series]);
-}
-
-/** Whether the time is over, rather than that it was cut short. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<boolean> {
-  return delay(milliseconds, true, { signal }).catch(() => false);
 }
