@@ -2,6 +2,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { version } from '../version';
+import { applyCrd } from './apply-crd';
 import { asTable, checkDependencies } from './check';
 import { configSource } from './config-source';
 import { runPolicy } from './policy';
@@ -16,6 +17,7 @@ const usage = `kubernaut-gateway ${version}
                                                     for trying and testing: nothing else is needed
   kubernaut-gateway validate-config [--config FILE] checks the configuration, environment and policy included
   kubernaut-gateway check [--config FILE]           looks at all that it needs: Redis, API server, CRD, permissions, policy
+  kubernaut-gateway apply-crd [--config FILE]       brings the CRD of this version into the cluster
   kubernaut-gateway policy check FILE               compiles a priority policy and tries it
   kubernaut-gateway policy eval FILE --input JSON   tells what it decides; JSON may be a file
   kubernaut-gateway --help | --version
@@ -49,6 +51,11 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       process.stdout.write(`${asTable(checked)}\n`);
       const missing = checked.filter(({ state }) => state === 'missing').length;
       if (missing > 0) throw new Error(`${missing} of what it needs ${missing === 1 ? 'is' : 'are'} missing`);
+      return;
+    }
+    case 'apply-crd': {
+      const applied = await applyCrd(configSource(flagsOf(rest, ['config']).config, env).load());
+      for (const name of applied) process.stdout.write(`${name} is that of version ${version}\n`);
       return;
     }
     case 'policy': {

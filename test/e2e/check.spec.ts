@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClusterAdmin, crdFile, manifests, namespace } from '../support/cluster-admin';
+import { eventually } from '../support/eventually';
 import { freePort } from '../support/free-port';
 import { startKubeApiServer, type KubeApiServer } from '../support/kube-apiserver';
 import { RunningProcess } from '../support/process';
@@ -87,6 +88,22 @@ describe('kubernaut-gateway check', () => {
       ]),
     );
     expect(code).toBe(1);
+  });
+
+  it('is content again when apply-crd has brought the CRD, or a newer one', async () => {
+    const old = manifests(crdFile)[0] as unknown as { spec: { versions: [{ schema: { openAPIV3Schema: object } }] } };
+    old.spec.versions[0].schema.openAPIV3Schema = { type: 'object' };
+    await admin.create(old as never);
+    const file = join(directory, 'admin.yaml');
+    writeFileSync(file, JSON.stringify({ kubernetes: { kubeconfig: server.kubeconfig(server.adminToken) } }));
+    const crd = async () => (await check({ kubernetes: { kubeconfig: server.kubeconfig(server.adminToken) } })).lines;
+    await eventually(async () => expect(await crd()).toContainEqual(expect.stringMatching(/^missing +crd .* too old/)));
+    const applying = await RunningProcess.start('node', ['dist/main.js', 'apply-crd', '--config', file]);
+    expect([await applying.ended, applying.output]).toEqual([
+      0,
+      expect.stringMatching(/^remediationrequests\.remediation\.kubernaut\.io is that of version \d/),
+    ]);
+    await eventually(async () => expect(await crd()).toContainEqual(expect.stringMatching(/^ok +crd /)));
   });
 
   it('fails without an API server', async () => {

@@ -48,6 +48,7 @@ export const chartVariants: Readonly<Record<string, object>> = {
         },
       ],
     },
+    crdUpgrade: { enabled: true },
     tls: {
       enabled: true,
       certManager: {

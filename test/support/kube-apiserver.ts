@@ -76,14 +76,20 @@ export async function startKubeApiServer(): Promise<KubeApiServer> {
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    await eventually(() => readFileSync(join(directory, 'apiserver.crt')), 30_000);
-    const ca = readFileSync(join(directory, 'apiserver.crt'), 'utf8');
+    const ca = await eventually(() => wholeChain(join(directory, 'apiserver.crt')), 30_000);
     await untilReady(url, ca);
     return { url, ca, adminToken, kubeconfig: writerOf(directory, url, ca), close };
   } catch (error) {
     await close();
     throw new Error(`kube-apiserver did not become ready:\n${server.output.slice(-4000)}`, { cause: error });
   }
+}
+
+/** Its certificate and the authority's, which the server writes when it starts: the file is there before all of it is. */
+function wholeChain(file: string): string {
+  const chain = readFileSync(file, 'utf8');
+  if (chain.split('END CERTIFICATE').length < 3) throw new Error('the certificate is being written');
+  return chain;
 }
 
 /** An administrator's token there is that of a service account, whatever credentials the kubeconfig has. */

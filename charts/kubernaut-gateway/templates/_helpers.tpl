@@ -26,6 +26,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: redis
 {{- end }}
 
+{{- define "gateway.crdUpgradeLabels" -}}
+app: {{ include "gateway.name" . }}-crd-upgrade
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: crd-upgrade
+{{ include "gateway.commonLabels" . }}
+{{- end }}
+
 {{/* Labels of every object. */}}
 {{- define "gateway.commonLabels" -}}
 app.kubernetes.io/part-of: kubernaut
