@@ -1,4 +1,5 @@
-import { createServer, request as forward, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, request as overHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { request as overHttps } from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What goes wrong with a call. */
 export type Fault =
   /** The server answers this instead of doing anything. */
-  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: object }
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: object | string }
   /** The connection breaks before anything is done. */
   | 'reset'
   /** Nothing is done, and nothing answered. */
@@ -47,10 +48,12 @@ export class FaultyApi {
     private readonly target: URL,
     private server: Server,
     private port: number,
+    private readonly ca: string | undefined,
   ) {}
 
-  static async start(target: string): Promise<FaultyApi> {
-    const proxy = new FaultyApi(new URL(target), createServer(), 0);
+  /** Of a server that speaks TLS, what signed its certificate. */
+  static async start(target: string, ca?: string): Promise<FaultyApi> {
+    const proxy = new FaultyApi(new URL(target), createServer(), 0, ca);
     await proxy.up();
     return proxy;
   }
@@ -111,7 +114,8 @@ export class FaultyApi {
     }
     if (typeof fault === 'object') {
       if ('status' in fault) {
-        outgoing.writeHead(fault.status, fault.headers).end(fault.body === undefined ? '' : JSON.stringify(fault.body));
+        const { status, headers, body = '' } = fault;
+        outgoing.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
         return;
       }
       if ('delayMs' in fault) await delay(fault.delayMs);
@@ -132,7 +136,9 @@ export class FaultyApi {
   }
 
   private async forward(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Promise<IncomingMessage> {
+    const forward = this.target.protocol === 'https:' ? overHttps : overHttp;
     const upstream = forward({
+      ca: this.ca,
       host: this.target.hostname,
       port: this.target.port,
       method: incoming.method,
