@@ -10,7 +10,22 @@ export interface Block {
 
 /** The fenced blocks of a document of the project, in their order. */
 export function blocksOf(document: string): Block[] {
-  const text = readFileSync(join(__dirname, '..', '..', document), 'utf8');
+  return blocksIn(textOf(document));
+}
+
+/** The same by the headings of the second level, those before the first of them below the empty one. */
+export function sectionsOf(document: string): Map<string, Block[]> {
+  const parts = textOf(document).split(/^## (.+)$/m);
+  const sections = new Map([['', blocksIn(parts[0] ?? '')]]);
+  for (let i = 1; i < parts.length; i += 2) sections.set(parts[i] ?? '', blocksIn(parts[i + 1] ?? ''));
+  return sections;
+}
+
+function textOf(document: string): string {
+  return readFileSync(join(__dirname, '..', '..', document), 'utf8');
+}
+
+function blocksIn(text: string): Block[] {
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].map(([, language = '', block = '']) => {
     const name = /^(?:#|\/\/) (\S+\.\w+)\n/.exec(block)?.[1];
     return { language, text: block, ...(name === undefined ? {} : { name }) };
