@@ -5,7 +5,15 @@ import { closingLine, runTests } from './lib/jest.mjs';
 const start = performance.now();
 const failures = [];
 
-for (const script of ['build', 'typecheck', 'lint', 'lint:format', 'lint:imports', 'generate:check']) {
+for (const script of [
+  'build',
+  'typecheck',
+  'lint',
+  'lint:format',
+  'lint:imports',
+  'generate:check',
+  'check:requirements',
+]) {
   try {
     timed(script, () => run('npm', ['run', '--silent', script]));
   } catch (error) {
