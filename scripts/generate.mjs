@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { chartReference, valuesSchema } from './lib/chart-values.mjs';
+import { codeMetrics } from './lib/code-metrics.mjs';
 
 const generated = [
   {
@@ -44,6 +45,8 @@ const generated = [
     },
   },
   { file: 'charts/kubernaut-gateway/README.md', make: () => chartReference(chartValues()) },
+  // From an archive without git it stays as it is.
+  { file: 'docs/code-metrics.md', make: () => codeMetrics() ?? readFileSync('docs/code-metrics.md', 'utf8') },
 ];
 
 function chartValues() {
