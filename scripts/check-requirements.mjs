@@ -1,17 +1,17 @@
-// Whether docs/requirements.md names only files that exist, and tests that stand in their specs.
+// Whether the tables of requirements and of security name only files that exist, and tests that stand in their specs.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const document = 'docs/requirements.md';
+const documents = ['docs/requirements.md', 'docs/security-checklist.md'];
 const link = /\[[^\]]*\]\(([^)#]+)[^)]*\)/g;
 const mistakes = [];
 const ids = new Set();
 
-for (const line of readFileSync(document, 'utf8').split('\n')) {
+for (const line of documents.flatMap((document) => readFileSync(document, 'utf8').split('\n'))) {
   for (const [, path] of line.matchAll(link))
     if (!existsSync(join('docs', path))) mistakes.push(`${path} does not exist`);
   const [, id, , doneBy, shownBy] = line.split('|').map((cell) => cell.trim());
-  if (!/^(BR-GATEWAY|KG)-\d{3}$/.test(id ?? '')) continue;
+  if (!/^(BR-GATEWAY|KG|SEC)-\d{3}$/.test(id ?? '')) continue;
   if (ids.has(id)) mistakes.push(`${id} stands there twice`);
   ids.add(id);
   // A row of what is not done here has a reason in its last cell, and no other.
@@ -25,7 +25,7 @@ for (const line of readFileSync(document, 'utf8').split('\n')) {
   }
 }
 
-for (const mistake of mistakes) console.log(`${document}: ${mistake}`);
+for (const mistake of mistakes) console.log(mistake);
 if (mistakes.length > 0) process.exitCode = 1;
 
 /** What is called it(…) or describe(…) there, of whichever kind of quote. */

@@ -13,9 +13,11 @@ for (const script of [
   'lint:imports',
   'generate:check',
   'check:requirements',
+  'audit',
 ]) {
   try {
-    timed(script, () => run('npm', ['run', '--silent', script]));
+    const told = timed(script, () => run('npm', ['run', '--silent', script])).trim();
+    if (script === 'audit') console.log(`  ${told}`);
   } catch (error) {
     console.log(error.message.trim());
     failures.push(script);

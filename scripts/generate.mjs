@@ -18,6 +18,10 @@ const generated = [
     },
   },
   {
+    file: 'docs/dependencies.md',
+    make: async () => (await import('./lib/licences.mjs')).dependencyReference(),
+  },
+  {
     file: 'docs/metrics.md',
     make: async () => (await import('../dist/metrics/metrics-reference.js')).metricsReference(),
   },

@@ -43,6 +43,13 @@ export const tools = [
     support: 'test/support/certificates.ts',
   },
   {
+    name: 'curl',
+    isPresent: () => isOnPath('curl'),
+    debianPackage: 'curl',
+    neededBy: 'the commands that documents show',
+    support: 'test/support/document.ts',
+  },
+  {
     name: 'etcd',
     isPresent: () => isClusterGiven() || findAsset('etcd') !== undefined,
     debianPackage: 'etcd-server',

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { blocksOf } from '../support/document';
 import { RunningProcess } from '../support/process';
 
 const root = join(__dirname, '..', '..');
@@ -10,9 +11,7 @@ const token = 'the-good-token';
 
 /** The project in another folder, changed as `docs/adding-a-source.md` says. */
 describe('docs/adding-a-source.md', () => {
-  const blocks = [
-    ...readFileSync(join(root, 'docs/adding-a-source.md'), 'utf8').matchAll(/```(\w+)\n([\s\S]*?)```/g),
-  ].map(([, language = '', text = '']) => ({ language, text }));
+  const blocks = blocksOf('docs/adding-a-source.md');
   let folder: string;
   let gateway: RunningProcess;
   let url: string;
@@ -21,8 +20,7 @@ describe('docs/adding-a-source.md', () => {
     folder = mkdtempSync(join(tmpdir(), 'adding-a-source-'));
     for (const part of parts) cpSync(join(root, part), join(folder, part), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    for (const { language, text } of blocks) {
-      const [, file] = /^(?:\/\/|#) (\S+\.(?:ts|yaml))\n/.exec(text) ?? [];
+    for (const { language, text, name: file } of blocks) {
       if (language === 'diff') applyDiff(text, folder);
       else if (file !== undefined) {
         mkdirSync(dirname(join(folder, file)), { recursive: true });
