@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 const preamble = `# Dependencies
 
 What runs in production, and under which licences. This page is generated from the lock file; a licence that is not among those below stops that.
-\`npm run sbom\` writes the whole list in CycloneDX's form, \`npm run audit\` asks the registry for known vulnerabilities.
+\`npm run sbom\` writes a list in CycloneDX's form, from which npm leaves some out, \`npm run audit\` asks the registry for known vulnerabilities.
 
 | Package | Version | Licence | What for |
 |---|---|---|---|
