@@ -80,6 +80,7 @@ function notFound({ method, url, server }: FastifyRequest): ProblemError {
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
-  const { statusCode } = error as { statusCode?: unknown };
+  // Anything can be thrown, nothing included.
+  const statusCode = (error as { statusCode?: unknown } | null | undefined)?.statusCode;
   return typeof statusCode === 'number' ? statusCode : 500;
 }
