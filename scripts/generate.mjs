@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { chartReference, valuesSchema } from './lib/chart-values.mjs';
 import { codeMetrics } from './lib/code-metrics.mjs';
+import { dependencyReference } from './lib/production-dependencies.mjs';
 
 const generated = [
   {
@@ -19,7 +20,7 @@ const generated = [
   },
   {
     file: 'docs/dependencies.md',
-    make: async () => (await import('./lib/licences.mjs')).dependencyReference(),
+    make: () => dependencyReference(JSON.parse(readFileSync('package-lock.json', 'utf8'))),
   },
   {
     file: 'docs/metrics.md',
