@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { chartReference, valuesSchema } from './lib/chart-values.mjs';
 import { codeMetrics } from './lib/code-metrics.mjs';
+import { dashboard } from './lib/dashboard.mjs';
 import { dependencyReference } from './lib/production-dependencies.mjs';
 
 const generated = [
@@ -48,6 +49,10 @@ const generated = [
       const { configurationJsonSchema } = await import('../dist/config/configuration-reference.js');
       return `${JSON.stringify(valuesSchema(chartValues(), configurationJsonSchema()), null, 2)}\n`;
     },
+  },
+  {
+    file: 'charts/kubernaut-gateway/files/dashboard.json',
+    make: () => `${JSON.stringify(dashboard(), null, 2)}\n`,
   },
   { file: 'charts/kubernaut-gateway/README.md', make: () => chartReference(chartValues()) },
   // From an archive without git it stays as it is.

@@ -92,6 +92,13 @@ export const tools = [
     support: 'test/support/foreign-crds.ts',
   },
   {
+    name: 'Prometheus',
+    isPresent: () => isOnPath('prometheus'),
+    debianPackage: 'prometheus',
+    neededBy: 'the queries of the dashboard, against a gateway under load',
+    support: 'test/support/prometheus.ts',
+  },
+  {
     name: 'promtool',
     isPresent: () => isOnPath('promtool'),
     debianPackage: 'prometheus',

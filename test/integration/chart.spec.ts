@@ -265,6 +265,14 @@ describe('the chart', () => {
       expect(annotations.runbook_url).toBe(`https://git.example.com/kubernaut-gateway/docs/runbooks/${alert}.md`);
     }
   });
+
+  it('gives the dashboard to Grafana as it is, where that is wanted', () => {
+    const { data, metadata } = one(rendered(chartVariants.everything), 'ConfigMap', 'kubernaut-gateway-dashboard');
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    const file = readFileSync(join(chart, 'files/dashboard.json'), 'utf8');
+    expect(JSON.parse((data as Record<string, string>)['kubernaut-gateway.json'] ?? '')).toEqual(JSON.parse(file));
+    expect(rendered().filter((manifest) => manifest.metadata.name.endsWith('-dashboard'))).toEqual([]);
+  });
 });
 
 const secrets = { REDIS_PASSWORD: 'a', SENTINEL_PASSWORD: 'b', GRAFANA_HMAC_SECRET: 'a secret of Grafana' };

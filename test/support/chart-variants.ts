@@ -82,6 +82,7 @@ export const chartVariants: Readonly<Record<string, object>> = {
       extraEgress: [{ ports: [{ port: 8181 }], to: [{ podSelector: { matchLabels: { app: 'opa' } } }] }],
     },
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    dashboard: { enabled: true, annotations: { grafana_folder: 'Kubernaut' } },
     prometheusRule: {
       enabled: true,
       labels: { release: 'prometheus' },
