@@ -71,6 +71,8 @@ export default defineConfig(
     files: ['**/*.mjs'],
     languageOptions: {
       globals: {
+        AbortController: 'readonly',
+        AbortSignal: 'readonly',
         console: 'readonly',
         fetch: 'readonly',
         performance: 'readonly',

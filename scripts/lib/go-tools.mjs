@@ -3,21 +3,35 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, run, timed } from './command.mjs';
 
+/** Kubernetes itself: one module, whose programs share what is compiled. */
+const kubernetes = (program, time) => ({
+  module: 'kubernetes',
+  package: `k8s.io/kubernetes/cmd/${program}`,
+  pinned: /k8s\.io\/kubernetes (v[\d.]+)/,
+  time,
+  // Without these flags it calls itself v0.0.0, which clients trip over.
+  variables: (version) => {
+    const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version);
+    const set = { gitVersion: version, gitMajor: major, gitMinor: minor };
+    return Object.entries(set).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+  },
+});
+
 /**
  * Programs that are built from their source: no project publishes them in a registry that a test may use everywhere, and Go's has
  * the source of all. `tools/<program>` is a module that pins the version.
  */
 const programs = {
-  'kube-apiserver': {
-    package: 'k8s.io/kubernetes/cmd/kube-apiserver',
-    pinned: /k8s\.io\/kubernetes (v[\d.]+)/,
-    time: 'some minutes',
-    // Without these flags it calls itself v0.0.0, which clients trip over.
-    variables: (version) => {
-      const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version);
-      const set = { gitVersion: version, gitMajor: major, gitMinor: minor };
-      return Object.entries(set).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
-    },
+  'kube-apiserver': kubernetes('kube-apiserver', 'some minutes'),
+  'kube-controller-manager': kubernetes('kube-controller-manager', 'a minute'),
+  'kube-scheduler': kubernetes('kube-scheduler', 'a minute'),
+  'kube-proxy': kubernetes('kube-proxy', 'a minute'),
+  kubelet: kubernetes('kubelet', 'a minute'),
+  coredns: {
+    package: 'github.com/coredns/coredns',
+    pinned: /github\.com\/coredns\/coredns (v[\d.]+)/,
+    time: 'two minutes',
+    variables: () => [],
   },
   opa: {
     package: 'github.com/open-policy-agent/opa',
@@ -68,15 +82,24 @@ export function buildGoTool(program) {
     const flags = ['-s -w', ...variables(version)].join(' ');
     // Without C they need nothing of the machine, so that they run in an image as well.
     const env = { ...process.env, CGO_ENABLED: '0' };
-    run('go', ['-C', `tools/${program}`, 'build', '-mod=readonly', '-ldflags', flags, '-o', unfinished, source], {
-      env,
-    });
+    run(
+      'go',
+      ['-C', `tools/${moduleOf(program)}`, 'build', '-mod=readonly', '-ldflags', flags, '-o', unfinished, source],
+      {
+        env,
+      },
+    );
     renameSync(unfinished, join(folder, program));
   });
 }
 
+/** The folder in `tools` that pins a program. */
+function moduleOf(program) {
+  return programs[program].module ?? program;
+}
+
 function versionOf(program) {
-  return programs[program].pinned.exec(readFileSync(`tools/${program}/go.mod`, 'utf8'))[1];
+  return programs[program].pinned.exec(readFileSync(`tools/${moduleOf(program)}/go.mod`, 'utf8'))[1];
 }
 
 function cacheFolder(program) {

@@ -162,7 +162,7 @@ async function untilReady(url: string, ca: string): Promise<void> {
 
 /** As scripts/lib/go-tools.mjs, which builds what is absent. */
 function asset(program: string): string {
-  const module = readFileSync(join(__dirname, '../../tools/kube-apiserver/go.mod'), 'utf8');
+  const module = readFileSync(join(__dirname, '../../tools/kubernetes/go.mod'), 'utf8');
   const version = /k8s\.io\/kubernetes v([\d.]+)/.exec(module)?.[1] ?? '';
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const folders = [process.env.KUBEBUILDER_ASSETS, join(cache, 'kubernaut-gateway', `kube-apiserver-${version}`)];
