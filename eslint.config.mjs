@@ -82,7 +82,13 @@ export default defineConfig(
     },
   },
   {
+    // Run by k6.
+    files: ['scripts/load-test-gateway.js'],
+    languageOptions: { globals: { __ENV: 'readonly' } },
+  },
+  {
     files: ['**/*.js', '**/*.cjs'],
+    ignores: ['scripts/load-test-gateway.js'],
     languageOptions: { sourceType: 'commonjs', globals: { __dirname: 'readonly' } },
   },
 );

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Caller } from '../caller';
@@ -51,7 +51,8 @@ const uncharged: AddressMeter = { address: '', charge: () => Promise.resolve(), 
  * nothing about the token: it is 503 and never cached (contract, section 3).
  */
 export class Authenticator {
-  private readonly secret = randomBytes(32);
+  /** Before every token that is digested. */
+  private readonly salt: string;
   private readonly accepted: LRUCache<string, Caller>;
   private readonly refused: LRUCache<string, string>;
   /** Tokens whose last answer was good, however long ago. To ask about one again is not charged to its address. */
@@ -70,6 +71,7 @@ export class Authenticator {
     private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
   ) {
+    this.salt = `${randomBytes(32).toString('base64')} ${options.audiences.join(' ')} `;
     this.accepted = new LRUCache({ max: maxCached, ttl: Math.max(1, options.tokenCacheTtlMs) });
     this.refused = new LRUCache({ max: maxCached, ttl: Math.max(1, options.failureCacheTtlMs) });
     this.limit = pLimit(options.maxReviewsInFlight);
@@ -200,11 +202,9 @@ export class Authenticator {
     return Math.max(1, Math.min(this.options.tokenCacheTtlMs, left));
   }
 
-  /** Tokens are not kept: a memory dump shows digests under a key that dies with the process. */
+  /** Tokens are not kept, but digests with a salt that dies with the process. */
   private keyOf(token: string): string {
-    return createHmac('sha256', this.secret)
-      .update(`${token} ${this.options.audiences.join(' ')}`)
-      .digest('base64');
+    return hash('sha256', this.salt + token, 'base64');
   }
 }
 

@@ -6,6 +6,18 @@ import { subjects, type SignalStateSubject } from './signal-state.subjects';
 /** Expiry is exact to the millisecond in no implementation. */
 const slackMs = 20;
 
+/** Of what must happen within a life: where a busy machine took longer, it says nothing, and is done again. */
+async function inTime<T>(lifeMs: number, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const begin = performance.now();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() - begin < lifeMs) throw error;
+    }
+  }
+}
+
 // Each case has fingerprints of its own, so nothing is ever cleaned.
 describe('SignalState', () => {
   let redis: RedisServer;
@@ -105,21 +117,28 @@ describe('SignalState', () => {
       });
 
       it('lets a lease lapse, and no earlier', async () => {
-        const fingerprint = aFingerprint();
-        await hold({ fingerprint });
-        await subject.advance(subject.leaseMs / 2);
-        expect(await outcomes([{ fingerprint }])).toEqual(['pending']);
+        const fingerprint = await inTime(subject.leaseMs, async () => {
+          const held = aFingerprint();
+          await hold({ fingerprint: held });
+          await subject.advance(subject.leaseMs / 2);
+          expect(await outcomes([{ fingerprint: held }])).toEqual(['pending']);
+          return held;
+        });
         await subject.advance(subject.leaseMs / 2 + slackMs);
         expect(await outcomes([{ fingerprint }])).toEqual(['new']);
       });
 
       it('forgets an entry when its ttl has passed since it was last seen', async () => {
-        const fingerprint = aFingerprint();
-        await enter(fingerprint, aRequest());
-        await subject.advance(subject.ttlMs * 0.6);
-        expect(await outcomes([{ fingerprint }])).toEqual(['duplicate']);
-        await subject.advance(subject.ttlMs * 0.6);
-        expect(await outcomes([{ fingerprint }])).toEqual(['duplicate']);
+        // Twice 0.6 of its life, of which neither may have become a whole one.
+        const fingerprint = await inTime(subject.ttlMs * 1.6, async () => {
+          const entered = aFingerprint();
+          await enter(entered, aRequest());
+          await subject.advance(subject.ttlMs * 0.6);
+          expect(await outcomes([{ fingerprint: entered }])).toEqual(['duplicate']);
+          await subject.advance(subject.ttlMs * 0.6);
+          expect(await outcomes([{ fingerprint: entered }])).toEqual(['duplicate']);
+          return entered;
+        });
         await subject.advance(subject.ttlMs + slackMs);
         expect(await outcomes([{ fingerprint }])).toEqual(['new']);
       });
@@ -297,10 +316,13 @@ describe('SignalState', () => {
       });
 
       it('neither counts a sighting nor extends the life of an entry', async () => {
-        const fingerprint = aFingerprint();
-        await enter(fingerprint, aRequest());
-        await subject.advance(subject.ttlMs * 0.6);
-        expect(await state.find([fingerprint])).toEqual([expect.objectContaining({ count: 1 })]);
+        const fingerprint = await inTime(subject.ttlMs, async () => {
+          const entered = aFingerprint();
+          await enter(entered, aRequest());
+          await subject.advance(subject.ttlMs * 0.6);
+          expect(await state.find([entered])).toEqual([expect.objectContaining({ count: 1 })]);
+          return entered;
+        });
         await subject.advance(subject.ttlMs * 0.6);
         expect(await state.find([fingerprint])).toEqual([undefined]);
       });

@@ -1,0 +1,81 @@
+// Posts alerts to a gateway with k6, as Alertmanager does, and fails when an answer is an error or late:
+//
+//   k6 run scripts/load-test-gateway.js                        10 callers, one post after another, for 30 s
+//   k6 run --vus 50 --duration 5m scripts/load-test-gateway.js
+//   k6 run -e RATE=500 scripts/load-test-gateway.js            500 posts a second, whether answers come or not
+//
+// GATEWAY_URL (default http://127.0.0.1:8080), TOKEN (that of a sender; `npm run standalone` prints one), NAMESPACE (default `default`), DUPLICATES (share
+// of posts that repeat an alert, default 0.5), ALERTS (of a post, default 1), DURATION with RATE (default 30s).
+import { check } from 'k6';
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { Counter } from 'k6/metrics';
+
+const {
+  GATEWAY_URL = 'http://127.0.0.1:8080',
+  TOKEN,
+  NAMESPACE = 'default',
+  DUPLICATES = '0.5',
+  ALERTS = '1',
+  RATE,
+  DURATION = '30s',
+} = __ENV;
+if (!TOKEN) throw new Error('no token: add -e TOKEN=<token of a sender>; npm run standalone prints one');
+const run = Date.now().toString(36);
+const outcomes = {
+  created: new Counter('signals_created'),
+  duplicate: new Counter('signals_duplicate'),
+  storm_aggregated: new Counter('signals_storm_aggregated'),
+  failed: new Counter('signals_failed'),
+  rejected: new Counter('signals_rejected'),
+};
+
+export const options = {
+  ...(RATE
+    ? {
+        scenarios: {
+          alerts: {
+            executor: 'constant-arrival-rate',
+            rate: Number(RATE),
+            timeUnit: '1s',
+            duration: DURATION,
+            preAllocatedVUs: 100,
+            maxVUs: 2000,
+          },
+        },
+      }
+    : { vus: 10, duration: '30s' }),
+  summaryTrendStats: ['med', 'p(95)', 'p(99)', 'max'],
+  thresholds: { http_req_failed: ['rate==0'], http_req_duration: ['p(95)<500', 'p(99)<1000'], checks: ['rate==1'] },
+};
+
+/** Its number makes an alert another one; every one has a name of its own, so that none is a member of a storm. */
+const alert = (number) => ({
+  status: 'firing',
+  labels: {
+    alertname: `Load${run}x${number}`,
+    namespace: NAMESPACE,
+    pod: `payment-api-${number}`,
+    severity: 'warning',
+  },
+  annotations: { summary: 'Pod is restarting again and again' },
+  startsAt: '2026-01-01T00:00:00Z',
+  generatorURL: 'http://prometheus.monitoring:9090/graph',
+});
+
+export default function () {
+  const size = Number(ALERTS);
+  const post = exec.scenario.iterationInTest;
+  // A duplicate repeats what was posted some time ago, or, at the beginning, the first.
+  const repeats = Math.random() < Number(DUPLICATES);
+  const from = (repeats ? Math.max(0, post - 1000) : post) * size;
+  const body = JSON.stringify({ version: '4', alerts: Array.from({ length: size }, (_, i) => alert(from + i)) });
+  const answer = http.post(`${GATEWAY_URL}/api/v1/signals/prometheus`, body, {
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+  });
+  check(answer, { 'is taken': ({ status }) => status === 201 || status === 202 });
+  if (answer.status >= 400) return;
+  const { summary, status } = answer.json();
+  for (const [outcome, count] of Object.entries(summary || { [status]: 1 }))
+    if (outcomes[outcome] && count > 0) outcomes[outcome].add(count);
+}

@@ -1,0 +1,86 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RunningProcess } from '../support/process';
+
+interface Posted {
+  readonly sent: number;
+  readonly statuses: Record<string, number>;
+  readonly latency: { readonly p50: number; readonly p95: number; readonly max: number };
+}
+
+/** What the benchmark says is only worth as much as its generator and its counts. */
+describe('the load suite', () => {
+  describe('its generator', () => {
+    let server: Server;
+    let generator: ChildProcess;
+    let stalledUntil = 0;
+    const identities = new Set<string>();
+
+    beforeAll(async () => {
+      server = createServer((incoming, outgoing) => {
+        let text = '';
+        incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        incoming.on('end', () => {
+          for (const { labels } of (JSON.parse(text) as { alerts: { labels: { pod: string } }[] }).alerts)
+            identities.add(labels.pod);
+          setTimeout(() => outgoing.writeHead(201, { 'content-length': '2' }).end('{}'), Math.max(0, stalledUntil - performance.now()));
+        });
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      generator = fork('test/load/generator.mjs', { execArgv: [] });
+      await once(generator, 'message');
+    });
+    afterAll(() => {
+      generator.kill('SIGKILL');
+      server.closeAllConnections();
+      server.close();
+    });
+
+    const post = async (order: object): Promise<Posted> => {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      generator.send({ url, token: 't', scenario: 'new', set: 0, from: 0, connections: 4, durationMs: 1000, ...order });
+      return ((await once(generator, 'message')) as [Posted])[0];
+    };
+
+    it('charges a stall to everybody who would have come meanwhile', async () => {
+      stalledUntil = performance.now() + 1000;
+      const { sent, statuses, latency } = await post({ rate: 200 });
+      // As many as were due, although nobody was answered while they were.
+      expect(sent).toBe(200);
+      expect(statuses).toEqual({ 201: 200 });
+      // Who came in the middle of the stall waited for its other half; one after another, four would have waited and no more.
+      expect(latency.max).toBeGreaterThan(800);
+      expect(latency.p50).toBeGreaterThan(300);
+    });
+
+    it('makes as many alerts as the scenario says', async () => {
+      identities.clear();
+      const { sent } = await post({ scenario: 'new-10', durationMs: 200 });
+      expect(identities.size).toBe(10 * sent);
+    });
+  });
+
+  it('counts objects and fingerprints of the floor and of the gateway, and prints a table', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'load-suite-'));
+    const json = join(directory, 'bench.json');
+    const args = ['test/load/bench.mjs', 'half', 'growing', '--seconds', '0.5', '--rounds', '1', '--json', json];
+    const bench = await RunningProcess.start('node', args);
+    await bench.ended;
+    expect(bench.output).toContain('| scenario | floor, alerts/s | gateway, alerts/s | ratio |');
+    const { results } = JSON.parse(readFileSync(json, 'utf8')) as {
+      results: { scenario: string; ratio: number; exact: { kind: string; wanted: number; objects: number }[] }[];
+    };
+    expect(results.map(({ scenario }) => scenario)).toEqual(['half', 'growing']);
+    for (const { ratio, exact } of results) {
+      expect(ratio).toBeGreaterThan(0);
+      expect(exact.map(({ kind }) => kind)).toEqual(['floor', 'gateway', 'again']);
+      for (const { wanted, objects } of exact) expect(objects).toBe(wanted);
+    }
+    rmSync(directory, { recursive: true });
+  }, 90_000);
+});

@@ -1,0 +1,107 @@
+// As much of a Kubernetes API server as a gateway under load needs, and as cheap as can be, so that it is not what is measured: lists and
+// watches, reviews that are granted, RemediationRequests that are created, patched and told to watches. In a process of its own:
+//
+//   node test/load/api-server.mjs [milliseconds that each call takes]
+import { Buffer } from 'node:buffer';
+import { createServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const latencyMs = Number(process.argv[2] ?? 0);
+const objects = new Map();
+const watches = new Set();
+const counts = { creates: 0, patches: 0, connections: 0 };
+let version = 1000;
+
+const collection =
+  /^\/apis\/remediation\.kubernaut\.io\/v1\/(?:namespaces\/[^/?]+\/)?remediationrequests(?:\/([^/?]+))?(\/status)?(?:\?(.*))?$/;
+const status = (code, reason) => JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason });
+const tell = (type, text) => {
+  for (const watch of watches) watch.write(`{"type":"${type}","object":${text}}\n`);
+};
+
+/** The object as a server stores it, made of the text that was sent: to parse it would cost more than all else here. */
+function stored(text) {
+  version += 1;
+  const uid = `"uid":"00000000-0000-4000-8000-${version.toString(16).padStart(12, '0')}"`;
+  const members = `${uid},"resourceVersion":"${version}","generation":1,"creationTimestamp":"${new Date().toISOString()}",`;
+  return text.replace('"metadata":{', `"metadata":{${members}`);
+}
+
+function answer(method, url, text) {
+  const matched = collection.exec(url);
+  if (matched) return ofRequests(method, matched, text);
+  const path = url.replace(/\?.*/, '');
+  if (method === 'POST') {
+    const review = JSON.parse(text);
+    const username = 'system:serviceaccount:monitoring:alertmanager';
+    review.status = path.endsWith('/tokenreviews')
+      ? { authenticated: true, user: { username, groups: ['system:authenticated'] }, audiences: review.spec.audiences }
+      : { allowed: true };
+    return [201, JSON.stringify(review)];
+  }
+  const items =
+    path === '/api/v1/namespaces'
+      ? [{ metadata: { name: 'shop', uid: 'shop', resourceVersion: '1', labels: { environment: 'production' } } }]
+      : [];
+  return [200, JSON.stringify({ kind: 'List', metadata: { resourceVersion: String(version) }, items })];
+}
+
+function ofRequests(method, [, name, , query = ''], text) {
+  if (method === 'POST') {
+    const created = stored(text);
+    if (query.includes('dryRun')) return [201, created];
+    const named = /"name":"([^"]+)"/.exec(text)[1];
+    if (objects.has(named)) return [409, status(409, 'AlreadyExists')];
+    counts.creates += 1;
+    objects.set(named, created);
+    tell('ADDED', created);
+    return [201, created];
+  }
+  if (name === undefined) {
+    const selected = /fingerprint%3D([0-9a-f]+)/.exec(query)?.[1];
+    const items = [...objects.values()].filter((object) => selected === undefined || object.includes(selected));
+    return [200, `{"kind":"List","metadata":{"resourceVersion":"${version}"},"items":[${items.join()}]}`];
+  }
+  const before = objects.get(name);
+  if (before === undefined) return [404, status(404, 'NotFound')];
+  if (method === 'GET') return [200, before];
+  const object = JSON.parse(before);
+  const patch = JSON.parse(text);
+  if (patch.metadata.resourceVersion !== object.metadata.resourceVersion) return [409, status(409, 'Conflict')];
+  version += 1;
+  counts.patches += 1;
+  object.metadata.resourceVersion = String(version);
+  object.status = { ...object.status, ...patch.status };
+  const after = JSON.stringify(object);
+  objects.set(name, after);
+  tell('MODIFIED', after);
+  return [200, after];
+}
+
+const server = createServer((incoming, outgoing) => {
+  if (incoming.method === 'GET' && incoming.url.includes('watch=')) {
+    outgoing.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+    if (incoming.url.includes('remediationrequests')) {
+      watches.add(outgoing);
+      outgoing.on('close', () => watches.delete(outgoing));
+    }
+    return;
+  }
+  let text = '';
+  incoming.setEncoding('utf8');
+  incoming.on('data', (chunk) => (text += chunk));
+  incoming.on('end', async () => {
+    const [code, body] = answer(incoming.method, incoming.url, text);
+    if (latencyMs > 0) await pause(latencyMs);
+    outgoing.writeHead(code, {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+    });
+    outgoing.end(body);
+  });
+});
+server.keepAliveTimeout = 600_000;
+server.on('connection', () => (counts.connections += 1));
+server.listen(0, '127.0.0.1', () => process.send({ url: `http://127.0.0.1:${server.address().port}` }));
+process.on('message', () => process.send({ ...counts, objects: objects.size }));
+process.on('disconnect', () => process.exit());
