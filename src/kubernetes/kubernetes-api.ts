@@ -2,6 +2,7 @@ import type { RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
+import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { CallResilience, type CircuitName } from './call-resilience';
 import { isFailure, KubernetesApiError, toKubernetesApiError, type KubernetesFailure } from './kubernetes-api.error';
@@ -136,7 +137,7 @@ export class KubernetesApi {
   }
 
   private async attempt<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? this.options.callTimeoutMs);
+    const due = deadlineIn(options.timeoutMs ?? this.options.callTimeoutMs);
     const startedAt = performance.now();
     try {
       const { statusCode, headers, body } = await this.calls.request({
@@ -148,7 +149,7 @@ export class KubernetesApi {
           ...(await this.credentials()),
         },
         body: options.body === undefined ? null : JSON.stringify(options.body),
-        signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+        signal: options.signal === undefined ? due.signal : AbortSignal.any([options.signal, due.signal]),
       });
       const text = await body.text();
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
@@ -156,8 +157,10 @@ export class KubernetesApi {
     } catch (error) {
       if (error instanceof KubernetesApiError) throw error;
       const abandoned = options.signal?.aborted === true && performance.now() - startedAt < fairTimeMs;
-      const serverAnswers = timeout.aborted && (await this.serverAnswers());
+      const serverAnswers = due.signal.aborted && (await this.serverAnswers());
       throw unavailable(error, { abandoned, serverAnswers });
+    } finally {
+      due.clear();
     }
   }
 

@@ -14,6 +14,8 @@ const maxValueLength = 1024;
 const controlCharacters = /\p{Cc}/gu;
 /** Of our own making, with line breaks that people want to see. */
 const ownText: ReadonlySet<string> = new Set(['error']);
+const redacted = '***';
+const secrets: ReadonlySet<string> = new Set(['authorization', 'token', 'password']);
 
 /**
  * The one logger of a process: JSON lines, or text for people.
@@ -29,10 +31,6 @@ export function createLogger(options: LoggingOptions, scopeFields: () => object)
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: {
-        paths: ['authorization', 'token', 'password', '*.authorization', '*.token', '*.password'],
-        censor: '***',
-      },
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => bounded(fields, text),
@@ -63,11 +61,19 @@ function destinationOf(output: string): DestinationStream {
 function bounded(fields: Record<string, unknown>, text: boolean): Record<string, unknown> {
   for (const key of Object.keys(fields)) {
     const value = fields[key];
-    if (typeof value === 'string' && !ownText.has(key)) fields[key] = clean(value, text);
+    if (secrets.has(key)) fields[key] = redacted;
+    else if (typeof value === 'string' && !ownText.has(key)) fields[key] = clean(value, text);
     else if (Array.isArray(value))
       fields[key] = value.map((entry: unknown) => (typeof entry === 'string' ? clean(entry, text) : entry));
+    else if (typeof value === 'object' && value !== null) fields[key] = withoutSecrets(value);
   }
   return fields;
+}
+
+/** Here, where every field is looked at anyway: pino's own redaction copies each line, for half of what the line costs. */
+function withoutSecrets(value: object): object {
+  if (!Object.keys(value).some((key) => secrets.has(key))) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, secrets.has(key) ? redacted : inner]));
 }
 
 function clean(value: string, text: boolean): string {
