@@ -28,7 +28,10 @@ describe('the load suite', () => {
         incoming.on('end', () => {
           for (const { labels } of (JSON.parse(text) as { alerts: { labels: { pod: string } }[] }).alerts)
             identities.add(labels.pod);
-          setTimeout(() => outgoing.writeHead(201, { 'content-length': '2' }).end('{}'), Math.max(0, stalledUntil - performance.now()));
+          setTimeout(
+            () => outgoing.writeHead(201, { 'content-length': '2' }).end('{}'),
+            Math.max(0, stalledUntil - performance.now()),
+          );
         });
       });
       await once(server.listen(0, '127.0.0.1'), 'listening');
