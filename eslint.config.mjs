@@ -84,7 +84,7 @@ export default defineConfig(
   {
     // Run by k6.
     files: ['scripts/load-test-gateway.js'],
-    languageOptions: { globals: { __ENV: 'readonly' } },
+    languageOptions: { globals: { __ENV: 'readonly', console: 'readonly' } },
   },
   {
     files: ['**/*.js', '**/*.cjs'],
