@@ -6,10 +6,10 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as forward } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { URL } from 'node:url';
+import { freePort } from '../test/load/processes.mjs';
 
 const alerts = 10_000;
 const alertsPerPost = 10;
@@ -34,14 +34,6 @@ async function start(command, args, env, wanted) {
 }
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const gateway = (args, env, wanted) => start(process.execPath, ['dist/main.js', ...args], env, wanted);
-
-async function freePort() {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Counts what is written to the API server on its way through. */
 async function countingProxy(target) {

@@ -61,6 +61,12 @@ describe('the load suite', () => {
       expect(latency.p50).toBeGreaterThan(300);
     });
 
+    it('goes on over another connection when one breaks, and says how many did', async () => {
+      server.once('request', (incoming) => incoming.socket.destroy());
+      const { sent, statuses } = await post({ durationMs: 200 });
+      expect(statuses).toEqual({ 201: sent - 1, broken: 1 });
+    });
+
     it('makes as many alerts as the scenario says', async () => {
       identities.clear();
       const { sent } = await post({ scenario: 'new-10', durationMs: 200 });

@@ -121,7 +121,7 @@ function summary(name, targets, exact) {
     floorCpuMicros: mid('floor', 'cpuMicros'),
     p99: mid('gateway', 'p99'),
     loopMs: mid('gateway', 'loopMs'),
-    mib: residentMib(of('gateway').pid).now,
+    mib: residentMib(of('gateway').pid),
     startSeconds: of('gateway').startSeconds,
     connections: of('gateway').rounds.reduce((sum, { connections }) => sum + connections, 0),
     problems,

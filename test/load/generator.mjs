@@ -8,7 +8,7 @@
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
 import { URL } from 'node:url';
-import { scenarios } from './scenarios.mjs';
+import { alert, scenarios, webhook } from './scenarios.mjs';
 
 /** A kept connection, one webhook at a time, by hand: an HTTP client would cost more than the server that it measures. */
 class Sender {
@@ -84,11 +84,12 @@ function run({ url, token, scenario, set, from, connections, durationMs, count =
   let answered = 0;
   let over = false;
 
-  const done = (sender, status) => {
+  const done = (last, status) => {
     const now = performance.now();
     answered += 1;
     statuses[status] = (statuses[status] ?? 0) + 1;
-    latencies.push(now - sender.due);
+    latencies.push(now - last.due);
+    const sender = status === 'broken' ? open() : last;
     if (rate === undefined) next(sender, now);
     else if (waiting.length > 0) sender.post(head, ...waiting.shift());
     else idle.push(sender);
@@ -137,7 +138,6 @@ function run({ url, token, scenario, set, from, connections, durationMs, count =
 process.on('message', async (order) => {
   if (order.prepare === undefined) process.send(await run(order));
   else {
-    const { alert, webhook } = await import('./scenarios.mjs');
     const prepare = (set, i) => webhook(Array.from({ length: 50 }, (_, k) => alert(set, i * 50 + k)));
     process.send(
       await run({ ...order, prepare, from: 0, count: order.prepare / 50, connections: 8, durationMs: Infinity }),

@@ -111,11 +111,9 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** MiB: what it has now, and the most that it had. */
+/** MiB. */
 export function residentMib(pid) {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const of = (what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)[1]) / 1024;
-  return { now: of('VmRSS'), most: of('VmHWM') };
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 }
 
 function onCore(core, command, args) {
@@ -137,7 +135,7 @@ function reply(child) {
   });
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address();
