@@ -81,6 +81,8 @@ describe('the load suite', () => {
     const bench = await RunningProcess.start('node', args);
     await bench.ended;
     expect(bench.output).toContain('| scenario | floor, alerts/s | gateway, alerts/s | ratio |');
+    // Where it ended before its last row, what it said is shown.
+    expect(bench.output).toContain('| growing |');
     const { results } = JSON.parse(readFileSync(json, 'utf8')) as {
       results: { scenario: string; ratio: number; exact: { kind: string; wanted: number; objects: number }[] }[];
     };
