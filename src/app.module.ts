@@ -1,11 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD, Reflector } from '@nestjs/core';
-import {
-  getOptionsToken,
-  getStorageToken,
-  type ThrottlerModuleOptions,
-  type ThrottlerStorage,
-} from '@nestjs/throttler';
+import { getOptionsToken, getStorageToken, type ThrottlerModuleOptions } from '@nestjs/throttler';
 import { LoggerModule } from 'nestjs-pino';
 import type { Logger } from 'pino';
 import { AdaptersModule } from './adapters/adapters.module';
@@ -17,6 +12,7 @@ import { HealthModule } from './health/health.module';
 import { KubernetesModule } from './kubernetes/kubernetes.module';
 import { LOG, type LogSink } from './logging/log-sink';
 import { MetricsModule } from './metrics/metrics.module';
+import type { CallerLimitStorage } from './rate-limit/caller-limit.storage';
 import { CallerThrottlerGuard } from './rate-limit/caller-throttler.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { StateModule } from './state/state.module';
@@ -66,10 +62,10 @@ export class AppModule {
           inject: [getOptionsToken(), getStorageToken(), Reflector, LOG],
           useFactory: (
             options: ThrottlerModuleOptions,
-            storage: ThrottlerStorage,
+            storage: CallerLimitStorage,
             reflector: Reflector,
             log: LogSink,
-          ) => new CallerThrottlerGuard(options, storage, reflector, log),
+          ) => new CallerThrottlerGuard(options, reflector, storage, log),
         },
       ],
     };

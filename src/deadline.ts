@@ -7,7 +7,10 @@ export class DeadlineExceededError extends Error {
   }
 }
 
-const ends = new WeakMap<AbortSignal, number>();
+/** When it ends, by the monotonic clock: on the signal itself, for a weak map costs its garbage collection. */
+const endKey = Symbol('end');
+
+type Ending = AbortSignal & { [endKey]?: number };
 
 export interface Deadline {
   /** Aborts when the time is over. */
@@ -20,7 +23,7 @@ export interface Deadline {
 export function deadlineIn(milliseconds: number): Deadline {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), milliseconds).unref();
-  ends.set(controller.signal, performance.now() + milliseconds);
+  (controller.signal as Ending)[endKey] = performance.now() + milliseconds;
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
@@ -28,7 +31,7 @@ export function deadlineIn(milliseconds: number): Deadline {
 export function remainingMs(deadline: AbortSignal | undefined): number {
   if (deadline === undefined) return Number.POSITIVE_INFINITY;
   if (deadline.aborted) return 0;
-  return Math.max(0, (ends.get(deadline) ?? Number.POSITIVE_INFINITY) - performance.now());
+  return Math.max(0, ((deadline as Ending)[endKey] ?? Number.POSITIVE_INFINITY) - performance.now());
 }
 
 /** The result of `work`, or a `DeadlineExceededError` if the deadline comes first. The work itself is not stopped. */

@@ -3,11 +3,13 @@ import { toSeverity } from '../signal/severity';
 import { InvalidSignal, type Signal, type SignalLinks } from '../signal/signal';
 import { findTarget } from '../signal/target-resource';
 import { parseTimestamp } from '../signal/timestamp';
-import { isObject, present, textMapOf, textOf } from './json-values';
+import { isObject, textMapOf, textOf } from './json-values';
 import type { SignalRules } from './signal-rules';
 
 /** Of one alert; a label set of thousands can be wrong in thousands of places. */
 const maxProblems = 50;
+
+const nothing = {};
 
 /** Whose webhook an alert stands in. */
 export interface AlertOrigin {
@@ -28,6 +30,9 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
   if (problems.length > 0) return invalid(source, problems);
 
   const target = findTarget(labels, rules.defaultNamespace);
+  const endsAt = parseTimestamp(alert.endsAt);
+  const generatorURL = textOf(alert.generatorURL);
+  const senderFingerprint = textOf(alert.fingerprint);
   return {
     source,
     name,
@@ -39,11 +44,11 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     // They are only shown: what is wrong in them costs no alert.
     annotations: textMapOf('annotations', alert.annotations),
     startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
-    ...present({ endsAt: parseTimestamp(alert.endsAt) }),
+    ...(endsAt === undefined ? nothing : { endsAt }),
     receivedAt,
-    links: { ...links, ...present({ generatorURL: textOf(alert.generatorURL) }) },
+    links: generatorURL === undefined ? links : { ...links, generatorURL },
     fingerprint: fingerprint(name, target, labels, rules),
-    ...present({ senderFingerprint: textOf(alert.fingerprint) }),
+    ...(senderFingerprint === undefined ? nothing : { senderFingerprint }),
     payload: alert,
   };
 }

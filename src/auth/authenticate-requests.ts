@@ -2,6 +2,7 @@ import { normalizeIp } from '@nestjs/throttler';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import { ProblemError } from '../http/problem';
+import { isPublic } from '../http/public.decorator';
 import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { SharedLimit } from '../rate-limit/shared-limit';
@@ -23,7 +24,7 @@ export function authenticateRequests(
   log: LogSink,
 ): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    if ((request.routeOptions.config as { public?: boolean }).public === true) {
+    if (isPublic(request)) {
       done();
       return;
     }

@@ -1,16 +1,11 @@
-import { applyDecorators, SetMetadata, type ExecutionContext } from '@nestjs/common';
-import type { Reflector } from '@nestjs/core';
 import { RouteConfig } from '@nestjs/platform-fastify';
-
-const publicRoute = 'kubernaut:public';
+import type { FastifyRequest } from 'fastify';
 
 /** A route that needs no token. Every other needs one: protection is what a route has when nobody thought of it. */
 export function Public(): MethodDecorator {
-  return applyDecorators(SetMetadata(publicRoute, true), RouteConfig({ public: true }));
+  return RouteConfig({ public: true });
 }
 
-export function isPublic(reflector: Reflector, context: ExecutionContext): boolean {
-  return (
-    reflector.getAllAndOverride<boolean | undefined>(publicRoute, [context.getHandler(), context.getClass()]) === true
-  );
+export function isPublic({ routeOptions }: FastifyRequest): boolean {
+  return (routeOptions.config as { public?: boolean }).public === true;
 }

@@ -18,15 +18,18 @@ export interface RequestScope {
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
-const scopeOfRequest = new WeakMap<object, RequestScope>();
+/** On the request itself: every look into a weak map costs its garbage collection. */
+const scopeKey = Symbol('RequestScope');
+
+type Scoped = { [scopeKey]?: RequestScope };
 
 export function bindScope(request: FastifyRequest, scope: RequestScope): void {
-  scopeOfRequest.set(request.raw, scope);
+  (request.raw as Scoped)[scopeKey] = scope;
 }
 
 /** The scope of a request; every request has one from its first hook on. */
 export function scopeOf(request: Pick<FastifyRequest, 'raw'>): RequestScope {
-  const scope = scopeOfRequest.get(request.raw);
+  const scope = (request.raw as Scoped)[scopeKey];
   if (scope === undefined) throw new Error('the request has no scope');
   return scope;
 }

@@ -4,11 +4,10 @@ import {
   type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
-  DelegateBackoff,
   ExponentialBackoff,
   handleWhen,
-  retry,
 } from 'cockatiel';
+import { setTimeout as delay } from 'node:timers/promises';
 import { remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { KubernetesApiError } from './kubernetes-api.error';
@@ -76,18 +75,16 @@ export class CallResilience {
     attempt: () => Promise<T>,
     { signal: deadline, repeat = true }: { readonly signal?: AbortSignal | undefined; readonly repeat?: boolean } = {},
   ): Promise<T> {
-    const retrying = retry(
-      handleWhen((error) => repeat && isWorthRepeating(error, deadline)),
-      { maxAttempts: maxRetries, backoff },
-    );
-    try {
-      return await retrying.execute(() => {
+    for (let retries = 0; ; retries++) {
+      try {
         // The policy would have others wait for the probe, beyond their own deadlines.
         if (this.breaker.state === CircuitState.HalfOpen) throw suspended();
-        return this.throughBreaker(attempt, deadline);
-      }, deadline);
-    } catch (error) {
-      throw error instanceof BrokenCircuitError ? suspended() : error;
+        return await this.throughBreaker(attempt, deadline);
+      } catch (caught) {
+        const error = caught instanceof BrokenCircuitError ? suspended() : caught;
+        if (!repeat || retries === maxRetries || !isWorthRepeating(error, deadline)) throw error;
+        await delay(pauseAfter(error, retries));
+      }
     }
   }
 
@@ -109,15 +106,11 @@ export class CallResilience {
   }
 }
 
-const backoff = new DelegateBackoff<{ readonly attempt: number; readonly result: object }>(({ attempt, result }) =>
-  pauseAfter('error' in result ? result.error : undefined, attempt),
-);
-
 /** With jitter, so that replicas do not come back all at once. Never shorter than the server asks for. */
-function pauseAfter(error: unknown, attempt: number): number {
+function pauseAfter(error: unknown, retries: number): number {
   const asked = error instanceof KubernetesApiError ? error.retryAfterMs : undefined;
   if (asked !== undefined) return asked * (1 + Math.random() / 10);
-  return Math.min(firstPauseMs * 2 ** attempt, maxPauseMs) * (0.5 + Math.random() / 2);
+  return Math.min(firstPauseMs * 2 ** retries, maxPauseMs) * (0.5 + Math.random() / 2);
 }
 
 /** Nobody was asked, so it is not repeated either. */

@@ -2,9 +2,9 @@ import type { RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
-import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { CallResilience, type CircuitName } from './call-resilience';
+import { exchange, ExchangeAbandonedError, ExchangeTimeoutError } from './http-exchange';
 import { isFailure, KubernetesApiError, toKubernetesApiError, type KubernetesFailure } from './kubernetes-api.error';
 
 export interface KubernetesApiOptions {
@@ -137,30 +137,30 @@ export class KubernetesApi {
   }
 
   private async attempt<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
-    const due = deadlineIn(options.timeoutMs ?? this.options.callTimeoutMs);
+    const timeoutMs = options.timeoutMs ?? this.options.callTimeoutMs;
     const startedAt = performance.now();
     try {
-      const { statusCode, headers, body } = await this.calls.request({
-        method,
-        path: this.pathPrefix + path,
-        headers: {
-          accept: options.accept ?? 'application/json',
-          ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
-          ...(await this.credentials()),
+      const { statusCode, headers, text } = await exchange(
+        this.calls,
+        {
+          method,
+          path: this.pathPrefix + path,
+          headers: {
+            accept: options.accept ?? 'application/json',
+            ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
+            ...(await this.credentials()),
+          },
+          body: options.body === undefined ? null : JSON.stringify(options.body),
         },
-        body: options.body === undefined ? null : JSON.stringify(options.body),
-        signal: options.signal === undefined ? due.signal : AbortSignal.any([options.signal, due.signal]),
-      });
-      const text = await body.text();
+        { timeoutMs, signal: options.signal },
+      );
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return JSON.parse(text) as T;
     } catch (error) {
       if (error instanceof KubernetesApiError) throw error;
-      const abandoned = options.signal?.aborted === true && performance.now() - startedAt < fairTimeMs;
-      const serverAnswers = due.signal.aborted && (await this.serverAnswers());
+      const abandoned = error instanceof ExchangeAbandonedError && performance.now() - startedAt < fairTimeMs;
+      const serverAnswers = error instanceof ExchangeTimeoutError && (await this.serverAnswers());
       throw unavailable(error, { abandoned, serverAnswers });
-    } finally {
-      due.clear();
     }
   }
 

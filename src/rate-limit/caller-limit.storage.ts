@@ -7,6 +7,11 @@ type Hit = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 export class CallerLimitStorage implements ThrottlerStorage {
   constructor(private readonly limit: SharedLimit) {}
 
+  /** Takes a token that is in hand; whether there is none at all, only `increment` can tell. */
+  takeInHand(key: string): boolean {
+    return this.limit.takeInHand(key);
+  }
+
   async increment(key: string, _ttl: number, limit: number): Promise<Hit> {
     const waitMs = await this.limit.take(key);
     return {

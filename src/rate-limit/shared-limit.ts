@@ -49,14 +49,22 @@ export class SharedLimit {
 
   /** Takes a token; at once when it is in hand or known to be missing. Answers 0, or how many milliseconds until there is one. */
   take(key: string): number | Promise<number> {
+    if (this.takeInHand(key)) return 0;
     if (this.bank === undefined) return this.heard(this.own.take(key));
     const lease = this.leaseOf(key);
     const answer = this.spend(lease);
-    if (answer === undefined) return this.takeShared(this.bank, key, lease);
+    return answer === undefined ? this.takeShared(this.bank, key, lease) : this.heard(answer);
+  }
+
+  /** Takes a token if there is one without asking; whether there is none at all, only `take` can tell. */
+  takeInHand(key: string): boolean {
+    if (this.bank === undefined) return this.own.take(key) === 0;
+    const lease = this.leases.get(key);
+    if (lease === undefined || this.spend(lease) !== 0) return false;
     // The next portion is fetched while there is still something of this one.
-    if (answer === 0 && lease.tokens < this.portion / 2 && this.portion > 1)
+    if (lease.tokens < this.portion / 2 && this.portion > 1)
       void this.renew(this.bank, key, lease).catch(() => undefined);
-    return this.heard(answer);
+    return true;
   }
 
   /** Puts a token back that should not have been charged. */

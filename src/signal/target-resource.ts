@@ -54,6 +54,9 @@ export function labelOfKind(kind: string): string | undefined {
 /** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
 export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
 
+/** Made once: of every alert all of them are looked up. */
+const exportedNames = new Map([...targetLabels, 'namespace'].map((label) => [label, `exported_${label}`]));
+
 /** Of a signal that names no object. */
 export const noTarget: Target = { resource: { kind: 'Unknown', name: 'unknown' }, namespace: '', specific: false };
 
@@ -98,7 +101,7 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
 
 /** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */
 function own(labels: ReadonlyMap<string, string>, label: string, only?: 'exported'): string | undefined {
-  const exported = labels.get(`exported_${label}`);
+  const exported = labels.get(exportedNames.get(label) ?? `exported_${label}`);
   if (exported !== undefined && exported !== '') return exported;
   return only === undefined ? labels.get(label) || undefined : undefined;
 }

@@ -1,4 +1,6 @@
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+/** What RFC 3339 allows and `Date.parse` may not know. */
+const unusual = /[tz ]/;
 
 /** Go's zero time is year 1 and means "not set"; nothing that a cluster reports began before 1970. */
 const earliest = 0;
@@ -7,7 +9,7 @@ const latest = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 /** Milliseconds since the epoch of an RFC 3339 text (any offset, up to nanoseconds); `undefined` if it is not one, or is Go's zero time. */
 export function parseTimestamp(text: unknown): number | undefined {
   if (typeof text !== 'string' || text.length > 64 || !rfc3339.test(text)) return undefined;
-  const milliseconds = Date.parse(text.toUpperCase().replace(' ', 'T'));
+  const milliseconds = Date.parse(unusual.test(text) ? text.toUpperCase().replace(' ', 'T') : text);
   return milliseconds > earliest && milliseconds <= latest ? milliseconds : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
@@ -48,6 +49,8 @@ const retryMs = 1_000;
 const maxRetryMs = 30_000;
 /** Of counts; what a sender waits for is not held up by them. */
 const countsAtOnce = 4;
+/** A write of counts keeps its place for so long: together a hundred a second, however many objects are seen again. Milliseconds. */
+const countPlaceMs = 40;
 const writeTimeoutMs = 4_500;
 /** Somebody else writes the same status at the same time: so often it is read again. */
 const maxAttempts = 8;
@@ -176,7 +179,7 @@ export class RequestStatus {
     entry.timer = setTimeout(
       () => {
         delete entry.timer;
-        void this.counting(() => this.write(entry));
+        void this.counting(() => Promise.all([this.write(entry), delay(countPlaceMs, undefined, { ref: false })]));
       },
       Math.max(afterMs, nextTurnMs),
     ).unref();
