@@ -70,7 +70,7 @@ app.post('/api/v1/signals/prometheus', async (request, reply) => {
   const token = randomUUID();
   const fingerprints = alerts.map(({ labels }) => fingerprintOf(labels));
   const keys = fingerprints.map((fingerprint) => `floor:{${fingerprint}}`);
-  const claimed = await redis.claim(keys.length, ...keys, token, ttlMs, leaseMs, ...keys.map(() => ''));
+  const claimed = await redis.claim(keys.length, ...keys, ttlMs, leaseMs, ...keys.flatMap(() => [token, '']));
   const results = fingerprints.map((fingerprint, i) => ({
     fingerprint,
     status: 'duplicate',

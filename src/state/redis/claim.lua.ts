@@ -7,11 +7,12 @@ import { redisScript } from './redis-script';
  * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, the token that confirmed it, and a `ttl` that is not the usual. To claim again with the
  * same token changes nothing, so that a claim may be sent twice.
  *
- * KEYS: one per fingerprint. ARGV: token, ttl, lease (ms), then per key the request that is over, or ''.
+ * KEYS: one per fingerprint. ARGV: ttl, lease (ms), then per key its token and the request that is over, or ''.
  * Answers five values per key: request, count, firstSeen, lastSeen of an entry, else false; the rest of a lease, else 0.
  */
-export const claimScript = redisScript(`
-local token, ttl, lease = ARGV[1], ARGV[2], ARGV[3]
+export const claimScript = redisScript(
+  `
+local ttl, lease = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local reply = {}
@@ -22,7 +23,7 @@ local function answer(request, count, firstSeen, lastSeen, held)
 end
 
 for i, key in ipairs(KEYS) do
-  local over = ARGV[i + 3]
+  local token, over = ARGV[2 * i + 1], ARGV[2 * i + 2]
   local holder, request, count, firstSeen, life = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen', 'ttl'))
   if holder and holder ~= token and not request then
     answer(false, false, false, false, math.max(redis.call('PTTL', key), 1))
@@ -38,4 +39,6 @@ for i, key in ipairs(KEYS) do
   end
 end
 return reply
-`);
+`,
+  5,
+);

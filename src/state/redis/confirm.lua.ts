@@ -8,7 +8,8 @@ import { redisScript } from './redis-script';
  * ttl of its own or ''.
  * Answers three values per key: count, firstSeen, lastSeen; false where somebody else holds the key.
  */
-export const confirmScript = redisScript(`
+export const confirmScript = redisScript(
+  `
 local ttl = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -36,4 +37,6 @@ for i, key in ipairs(KEYS) do
   end
 end
 return reply
-`);
+`,
+  3,
+);

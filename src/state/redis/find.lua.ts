@@ -5,7 +5,8 @@ import { redisScript } from './redis-script';
  *
  * KEYS: one per fingerprint. Answers four values per key: request, count, firstSeen, lastSeen; false where there is none.
  */
-export const findScript = redisScript(`
+export const findScript = redisScript(
+  `
 local reply = {}
 for _, key in ipairs(KEYS) do
   for _, value in ipairs(redis.call('HMGET', key, 'request', 'count', 'firstSeen', 'lastSeen')) do
@@ -13,4 +14,6 @@ for _, key in ipairs(KEYS) do
   end
 end
 return reply
-`);
+`,
+  4,
+);

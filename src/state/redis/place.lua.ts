@@ -11,7 +11,8 @@ import { redisScript } from './redis-script';
  * Answers a JSON text per group: the place of each candidate (0 ordinary, 1 crossing, 2 member), the window, and the
  * fingerprints before the crossing.
  */
-export const placeScript = redisScript(`
+export const placeScript = redisScript(
+  `
 local rateThreshold, rateMs = tonumber(ARGV[1]), tonumber(ARGV[2])
 local patternThreshold, patternMs, similarity = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local quietMs, longestMs, remembered = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -121,4 +122,6 @@ for g = 1, #KEYS / 2 do
   reply[#reply + 1] = cjson.encode(answer)
 end
 return reply
-`);
+`,
+  1,
+);

@@ -42,8 +42,8 @@ export class RedisSignalState implements SignalState {
     try {
       const reply = await connection.run(claimScript, {
         keys: this.keysOf(requests),
-        common: [token, ttlMs, leaseMs],
-        each: requests.map(({ over }) => [over === undefined ? '' : keyOf(over)]),
+        common: [ttlMs, leaseMs],
+        each: requests.map(({ over }) => [token, over === undefined ? '' : keyOf(over)]),
       });
       return requests.map(({ fingerprint }, i) => {
         const entry = entryAt(reply, i * 5);

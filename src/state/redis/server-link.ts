@@ -11,12 +11,14 @@ import {
 } from './redis-link';
 import type { RedisScript } from './redis-script';
 import { argumentsOf, type ScriptBatch, type ScriptReply } from './script-batch';
+import { ScriptQueue } from './script-queue';
 
-/** One Redis, found by its address or through Sentinels. A batch is one script and one round trip. */
+/** One Redis, found by its address or through Sentinels. Batches of one turn of the event loop share a round trip. */
 export class ServerLink implements RedisLink {
   private readonly client: Redis;
   /** Sent in full over the present connection, so that Redis knows them by digest. */
   private readonly sentScripts = new Set<RedisScript>();
+  private readonly queue = new ScriptQueue((script, batch) => this.send(script, batch));
 
   constructor(
     private readonly options: RedisLinkOptions,
@@ -57,7 +59,11 @@ export class ServerLink implements RedisLink {
     return this.client.status === 'ready';
   }
 
-  async run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
+  run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
+    return this.queue.run(script, batch);
+  }
+
+  private async send(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
     const args = argumentsOf(batch);
     if (this.sentScripts.has(script)) return evaluate(this.client, script, batch.keys, args);
     this.sentScripts.add(script);
