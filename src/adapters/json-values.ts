@@ -30,7 +30,10 @@ export function textMapOf(field: string, value: unknown, problems: string[] = []
 
 /** Without the members that are not there. */
 export function present<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined && value !== null)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };
+  const kept: { [K in keyof T]?: NonNullable<T[K]> } = {};
+  for (const key in members) {
+    const value = members[key];
+    if (value !== undefined && value !== null) kept[key] = value;
+  }
+  return kept;
 }

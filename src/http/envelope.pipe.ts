@@ -1,5 +1,5 @@
 import type { PipeTransform, Type } from '@nestjs/common';
-import { getMetadataStorage, validateSync, ValidationTypes, type ValidationArguments } from 'class-validator';
+import { getMetadataStorage, validateSync, ValidationTypes } from 'class-validator';
 import { ProblemError } from './problem';
 
 /**
@@ -52,8 +52,7 @@ function membersOf(envelope: Type): Member[] {
       .flatMap(({ constraintCls, constraints }) =>
         storage.getTargetValidatorConstraints(constraintCls).map(({ instance, name: constraint }) => {
           const about = { targetName: envelope.name, property: name, constraints, constraint };
-          return (value: unknown, object: object) =>
-            instance.validate(value, { ...about, value, object } as ValidationArguments) === true;
+          return (value: unknown, object: object) => instance.validate(value, { ...about, value, object }) === true;
         }),
       );
     return {

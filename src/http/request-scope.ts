@@ -21,7 +21,9 @@ const scopes = new AsyncLocalStorage<RequestScope>();
 /** On the request itself: every look into a weak map costs its garbage collection. */
 const scopeKey = Symbol('RequestScope');
 
-type Scoped = { [scopeKey]?: RequestScope };
+interface Scoped {
+  [scopeKey]?: RequestScope;
+}
 
 export function bindScope(request: FastifyRequest, scope: RequestScope): void {
   (request.raw as Scoped)[scopeKey] = scope;

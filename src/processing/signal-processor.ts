@@ -88,7 +88,7 @@ export class SignalProcessor {
     const fired = new Set<string>();
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      const identified = (await this.identity?.identify(batch)) ?? batch;
+      const identified = this.identity === undefined ? batch : await this.identity.identify(batch);
       outcomes.push(...(await this.processBatch(identified, caller, { page, fired }, deadline)));
     }
     page.close();
@@ -428,19 +428,27 @@ export class SignalProcessor {
         for (const { signal } of members) this.failIfRetryable(signal, error, outcomes);
       }
     });
+    const changing = single.filter(({ signal, all }) => {
+      const outcome = outcomes.get(signal);
+      if (outcome?.status !== 'duplicate') return false;
+      const before = known.get(signal);
+      // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
+      if (before === undefined && isNameOfStorm(outcome.request.name)) {
+        const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
+        this.failIfRetryable(signal, unreadable, outcomes);
+        return false;
+      }
+      return !this.status.noteBehind(outcome.request, before, all.map(sightingOf), outcome);
+    });
+    if (changing.length === 0 && storms.size === 0) return;
     const noted = pMap(
-      single,
+      changing,
       async ({ signal, all }) => {
         const outcome = outcomes.get(signal);
         if (outcome?.status !== 'duplicate') return;
-        const { request, count, firstSeen, lastSeen } = outcome;
         try {
-          const seen = { count, firstSeen, lastSeen };
           const before = known.get(signal);
-          // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
-          if (before === undefined && isNameOfStorm(request.name))
-            throw new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
-          const after = await this.status.note(request, before, all.map(sightingOf), seen, deadline);
+          const after = await this.status.note(outcome.request, before, all.map(sightingOf), outcome, deadline);
           // Then nothing carries the signal any more: it is new when it is sent again.
           if (before !== undefined && after === undefined)
             throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');

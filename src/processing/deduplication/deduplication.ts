@@ -44,7 +44,10 @@ export interface Claimed {
   readonly failed: ReadonlyMap<Signal, unknown>;
 }
 
-type Look = (entry: { readonly request: RequestRef }) => Promise<KnownRequest | 'deleted' | 'unknown'>;
+type Duplicated = Extract<Claim, { outcome: 'duplicate' }>;
+/** What there is of a request. */
+type Looked = KnownRequest | 'deleted' | 'unknown';
+type Look = (entry: { readonly request: RequestRef }) => Promise<Looked>;
 
 const firstPollMs = 25;
 const maxPollMs = 400;
@@ -88,13 +91,30 @@ export class Deduplication {
     const stale: { signal: Signal; over: RequestRef }[] = [];
 
     const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
-    const look = this.lookOnce(deadline);
-    const judged = await Promise.allSettled(claims.map((claim) => this.judge(claim, look)));
+    // Those that the watch does not show are asked for together, each request once, however many signals it carries.
+    const unseen: { signal: Signal; claim: Duplicated }[] = [];
+    const decide = (signal: Signal, claim: Duplicated, known: Looked) => {
+      if (known === 'unknown') this.sort(signal, claim, claimed);
+      else if (this.isOver(claim, known)) stale.push({ signal, over: claim.request });
+      else this.sort(signal, claim, claimed, known as KnownRequest);
+    };
     for (const [i, signal] of signals.entries()) {
-      const found = judged[i];
-      if (found?.status === 'rejected') claimed.failed.set(signal, found.reason);
-      else if (found?.value.over !== undefined) stale.push({ signal, over: found.value.over });
-      else this.sort(signal, claims[i], claimed, found?.value.known);
+      const claim = claims[i];
+      if (claim?.outcome !== 'duplicate') this.sort(signal, claim, claimed);
+      else {
+        const known = this.index.get(claim.request);
+        if (known === undefined) unseen.push({ signal, claim });
+        else decide(signal, claim, known);
+      }
+    }
+    if (unseen.length > 0) {
+      const look = this.lookOnce(deadline);
+      const looked = await Promise.allSettled(unseen.map(({ claim }) => look(claim)));
+      for (const [i, { signal, claim }] of unseen.entries()) {
+        const found = looked[i];
+        if (found?.status === 'fulfilled') decide(signal, claim, found.value);
+        else claimed.failed.set(signal, found?.reason);
+      }
     }
 
     if (stale.length > 0) {
@@ -214,26 +234,20 @@ export class Deduplication {
     }
   }
 
-  /** Whether the request that a duplicate's entry points to still counts; it is `over` when it cooled down, or was deleted. */
-  private async judge(
-    claim: Claim,
-    look: Look,
-  ): Promise<{ readonly over?: RequestRef; readonly known?: KnownRequest }> {
-    if (claim.outcome !== 'duplicate') return {};
-    const known = this.index.get(claim.request) ?? (await look(claim));
-    if (known === 'unknown') return {};
-    const over =
+  /** Whether the request that a duplicate's entry points to does not count any more: it cooled down, or was deleted. */
+  private isOver(claim: Duplicated, known: KnownRequest | 'deleted'): boolean {
+    return (
       known === 'deleted' ||
       !isAbout(known, claim.fingerprint) ||
       // It was part of an earlier storm whose request had this name.
       (known.storm !== undefined && claim.firstSeen < known.createdAt - clockSkewMs) ||
-      standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open';
-    return over ? { over: claim.request } : { known };
+      (known.overSince !== undefined && standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open')
+    );
   }
 
   /** Looks up each request once, however many signals it carries. */
   private lookOnce(deadline: AbortSignal): Look {
-    const looks = new Map<string, Promise<KnownRequest | 'deleted' | 'unknown'>>();
+    const looks = new Map<string, Promise<Looked>>();
     return ({ request }) => {
       const key = keyOf(request);
       const look = looks.get(key) ?? this.look({ request }, deadline);
@@ -246,10 +260,7 @@ export class Deduplication {
    * Asks the API server for a request that the watch does not show.
    * @throws KubernetesApiError for an answer that is none, such as a CRD that is gone
    */
-  private async look(
-    { request }: { readonly request: RequestRef },
-    deadline: AbortSignal,
-  ): Promise<KnownRequest | 'deleted' | 'unknown'> {
+  private async look({ request }: { readonly request: RequestRef }, deadline: AbortSignal): Promise<Looked> {
     try {
       return toKnownRequest(await this.client.get(request, deadline), this.clock.now());
     } catch (error) {

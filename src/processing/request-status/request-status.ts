@@ -78,9 +78,31 @@ export class RequestStatus {
   }
 
   /**
-   * Takes sightings of the signal that `ref` carries. What changes how its signal stands is acknowledged by the API server
-   * when this resolves; how often it was seen is written behind the caller's back.
+   * Takes sightings that change nothing in how the signal stands, which is most: how often it was seen is written behind the
+   * caller's back. Answers false, and takes nothing, when somebody has to wait for the API server; see `note`.
    * @param known the request as last seen, if it could be; else the sightings are kept until the API server answers again
+   */
+  noteBehind(
+    ref: RequestRef,
+    known: KnownRequest | undefined,
+    sightings: readonly Sighting[],
+    seen: Occurrences | undefined,
+  ): boolean {
+    if (known === undefined) {
+      this.later(ref, sightings, seen);
+      return true;
+    }
+    const entry = this.pending.get(keyOf(ref));
+    if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || areAllResolved(sightings))
+      return false;
+    // What waits to be written may be older than this.
+    if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
+    return true;
+  }
+
+  /**
+   * Takes sightings of the signal that `ref` carries. What changes how its signal stands is acknowledged by the API server
+   * when this resolves.
    * @returns the request as it then stands; `undefined` if it was deleted or cannot be read now
    * @throws KubernetesApiError, DeadlineExceededError
    */
@@ -91,19 +113,11 @@ export class RequestStatus {
     seen: Occurrences | undefined,
     deadline: AbortSignal,
   ): Promise<KnownRequest | undefined> {
-    if (known === undefined) {
-      this.later(ref, sightings, seen);
-      return undefined;
-    }
-    const entry = this.pending.get(keyOf(ref));
-    if (entry?.changing !== true && signalStatusAfter(known, sightings) === undefined) {
-      // Senders say once that something resolved: that it changes nothing has to be true of the object itself.
-      if (sightings.every(({ status }) => status === 'resolved')) return this.now(ref, sightings, seen, deadline, true);
-      // What waits to be written may be older than this.
-      if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
-      return known;
-    }
-    return this.now(ref, sightings, seen, deadline);
+    if (this.noteBehind(ref, known, sightings, seen)) return known;
+    // Senders say once that something resolved: that it changes nothing has to be true of the object itself.
+    const readFirst =
+      known !== undefined && areAllResolved(sightings) && signalStatusAfter(known, sightings) === undefined;
+    return this.now(ref, sightings, seen, deadline, readFirst);
   }
 
   /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
@@ -265,7 +279,7 @@ export class RequestStatus {
 
 /** Of one batch, firing wins over resolved: it comes last, and takes the place of one that resolved when there is no other. */
 function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
-  for (const sighting of firingLast(sightings)) {
+  for (const sighting of sightings.length > 1 ? firingLast(sightings) : sightings) {
     if (entry.sightings.size >= maxSightings && !entry.sightings.has(sighting.alert)) {
       const [evicted] = [...entry.sightings.values()].filter(({ status }) => status === 'resolved');
       if (evicted === undefined || sighting.status === 'resolved') continue;
@@ -274,6 +288,10 @@ function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences 
     entry.sightings.set(sighting.alert, sighting);
   }
   if (seen !== undefined) entry.seen = later(seen, entry.seen);
+}
+
+function areAllResolved(sightings: readonly Sighting[]): boolean {
+  return sightings.every(({ status }) => status === 'resolved');
 }
 
 function hasSightings(entry: Pending | undefined): boolean {

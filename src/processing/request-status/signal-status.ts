@@ -17,8 +17,27 @@ type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
  * firing wins (contract, section 5).
  */
 export function signalStatusAfter(known: KnownRequest, sightings: readonly Sighting[]): SignalStatus | undefined {
+  if (sightings.every((sighting) => isKnown(known, sighting))) return undefined;
   const standing = after(known, sightings, known.overSince);
   return isSame(known, standing) ? undefined : toStatus(standing);
+}
+
+/** The usual re-send, which says nothing new: told apart here, for there is nothing that comes more often. */
+function isKnown(
+  { severity, resolved, recurredAt, overSince, firingAlerts }: KnownRequest,
+  { status, alert, startsAt = 0, severity: seen, occurredAt }: Sighting,
+): boolean {
+  const since = firingAlerts.get(alert);
+  return (
+    status === 'firing' &&
+    occurredAt === undefined &&
+    since !== undefined &&
+    startsAt <= since &&
+    !resolved &&
+    overSince === undefined &&
+    recurredAt === undefined &&
+    (seen === severity || severities.indexOf(seen) > severities.indexOf(severity))
+  );
 }
 
 /** What `status.deduplication` must become; never lower than it is. `undefined` when nothing changes. */
