@@ -6,6 +6,7 @@ import { beforeDeadline } from '../deadline';
 import type { RequestRef } from '../state/signal-state';
 import { KubernetesApi } from './kubernetes-api';
 import { KubernetesApiError } from './kubernetes-api.error';
+import { metadataTypes } from './metadata-types';
 import { fingerprintLabel } from './kubernetes-names';
 import {
   remediationRequests,
@@ -43,10 +44,19 @@ export class RemediationRequestClient {
     return this.waiting;
   }
 
-  /** Strict: a field that the installed CRD does not know is an error, not silently dropped. */
-  create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
+  /**
+   * Strict: a field that the installed CRD does not know is an error, not silently dropped. Of the answer only the metadata is
+   * asked for: the rest is what was sent, and what somebody else makes of it the watch will show.
+   */
+  async create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
     const path = `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`;
-    return this.write(request.metadata.namespace, () => this.api.call('POST', path, { body: request, signal }), signal);
+    const options = { body: request, accept: metadataTypes.object, signal };
+    const { metadata } = await this.write(
+      request.metadata.namespace,
+      () => this.api.call<Pick<RemediationRequest, 'metadata'>>('POST', path, options),
+      signal,
+    );
+    return { ...request, metadata };
   }
 
   /** As `create`, but nothing is stored. */

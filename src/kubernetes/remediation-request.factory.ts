@@ -127,6 +127,7 @@ function optional<K extends string>(key: K, value: string | undefined): Partial<
 
 /** The entries that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
 function within(budget: number, entries: ReadonlyMap<string, string>): Record<string, string> {
+  if (fitsSurely(budget, entries)) return Object.fromEntries(entries);
   const kept: [string, string][] = [];
   let used = 0;
   for (const [key, value] of entries) {
@@ -142,6 +143,16 @@ function within(budget: number, entries: ReadonlyMap<string, string>): Record<st
   return Object.fromEntries(kept);
 }
 
+/** Whether nothing needs to be measured: JSON makes six bytes of a character at the most. */
+function fitsSurely(budget: number, entries: ReadonlyMap<string, string>): boolean {
+  let atMost = 0;
+  for (const [key, value] of entries) {
+    if (value.length * 6 > maxValueBytes) return false;
+    atMost += (key.length + value.length) * 6 + 6;
+  }
+  return atMost <= budget;
+}
+
 /** The text, or its beginning with a mark, so that its JSON has at most `bytes`. */
 function cut(text: string, bytes: number): string {
   if (text.length * 6 <= bytes || jsonBytes(text) <= bytes) return text;
@@ -152,6 +163,7 @@ function cut(text: string, bytes: number): string {
 
 /** The payload, or its beginning with a mark. A character that is cut in two is replaced. */
 function shortened(payload: string): string {
+  if (payload.length * 3 <= maxPayloadBytes) return payload;
   const bytes = Buffer.from(payload);
   if (bytes.length <= maxPayloadBytes) return payload;
   return mark(bytes.toString('utf8', 0, maxPayloadBytes - 64), payload.length);

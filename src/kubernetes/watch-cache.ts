@@ -4,6 +4,7 @@ import type { LogSink } from '../logging/log-sink';
 import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
+import { metadataTypes } from './metadata-types';
 import { linesOf, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
 
 export interface WatchedObject {
@@ -32,11 +33,6 @@ interface ListPage {
 /** Objects may be 256 KiB each: a page of them is held in memory while it is read. */
 const pageSize = 100;
 const metadataPageSize = 1_000;
-/** A server that cannot leave out the rest sends it all. */
-const metadataTypes = {
-  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
-  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
-};
 const listTimeoutMs = 10_000;
 /** Servers send a bookmark about once a minute; one that is silent for longer may have stopped. */
 const believedForMs = 90_000;
@@ -181,7 +177,7 @@ export class WatchCache<Entry> {
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(watchSeconds),
       };
-      const stream = await this.options.api.stream(this.url(query), signal, this.accept('watch'));
+      const stream = await this.options.api.stream(this.url(query), signal, this.accept('object'));
       this.heard();
       for await (const lines of linesOf(stream)) {
         silence.refresh();
@@ -242,8 +238,8 @@ export class WatchCache<Entry> {
     return this.stopping.signal.aborted;
   }
 
-  private accept(verb: 'list' | 'watch'): { readonly accept?: string } {
-    return this.options.metadataOnly === true ? { accept: metadataTypes[verb] } : {};
+  private accept(form: keyof typeof metadataTypes): { readonly accept?: string } {
+    return this.options.metadataOnly === true ? { accept: metadataTypes[form] } : {};
   }
 
   private url(query: Readonly<Record<string, string>>): string {

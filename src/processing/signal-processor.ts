@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import pMap from 'p-map';
 import type { Authorizer } from '../auth/authorizer';
 import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
@@ -17,6 +16,7 @@ import type { OwnerIdentity } from './identity/owner-identity';
 import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
 import type { Classification } from '../kubernetes/remediation-request.factory';
+import { concurrently } from './concurrently';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import type { RequestStatus } from './request-status/request-status';
@@ -27,8 +27,6 @@ import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome'
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
-/** Calls of one webhook that are under way at once; others share the connections. */
-const concurrentCalls = 16;
 /** Who waits for another replica looks at the cluster after so many polls, about half a second. */
 const attemptsBeforeLooking = 4;
 
@@ -297,23 +295,19 @@ export class SignalProcessor {
   ): Promise<Processed[]> {
     const processed: Processed[] = [];
     const uncarried = new Map<Signal, Uncarried>();
-    await pMap(
-      fresh,
-      async (claim) => {
-        try {
-          const standing = await this.deduplication.standing(claim.signal, deadline);
-          if (standing.kind === 'carried') processed.push(carried(claim, standing.request, standing.reason));
-          else uncarried.set(claim.signal, { ...standing, fresh: claim });
-        } catch (error) {
-          processed.push(unprocessed(claim, error));
-        }
-      },
-      { concurrency: concurrentCalls },
-    );
+    await concurrently(fresh, async (claim) => {
+      try {
+        const standing = await this.deduplication.standing(claim.signal, deadline);
+        if (standing.kind === 'carried') processed.push(carried(claim, standing.request, standing.reason));
+        else uncarried.set(claim.signal, { ...standing, fresh: claim });
+      } catch (error) {
+        processed.push(unprocessed(claim, error));
+      }
+    });
     // In the order of the webhook: the first that is too many makes the storm.
     const newOnes = fresh.flatMap((claim) => uncarried.get(claim.signal) ?? []);
     const open = (one: Uncarried) => this.open(one, incidentOf.get(one.fresh.signal)?.all ?? [], deadline);
-    const openEach = (ones: readonly Uncarried[]) => pMap(ones, open, { concurrency: concurrentCalls });
+    const openEach = (ones: readonly Uncarried[]) => concurrently(ones, open);
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
@@ -441,23 +435,19 @@ export class SignalProcessor {
       return !this.status.noteBehind(outcome.request, before, all.map(sightingOf), outcome);
     });
     if (changing.length === 0 && storms.size === 0) return;
-    const noted = pMap(
-      changing,
-      async ({ signal, all }) => {
-        const outcome = outcomes.get(signal);
-        if (outcome?.status !== 'duplicate') return;
-        try {
-          const before = known.get(signal);
-          const after = await this.status.note(outcome.request, before, all.map(sightingOf), outcome, deadline);
-          // Then nothing carries the signal any more: it is new when it is sent again.
-          if (before !== undefined && after === undefined)
-            throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
-        } catch (error) {
-          this.failIfRetryable(signal, error, outcomes);
-        }
-      },
-      { concurrency: concurrentCalls },
-    );
+    const noted = concurrently(changing, async ({ signal, all }) => {
+      const outcome = outcomes.get(signal);
+      if (outcome?.status !== 'duplicate') return;
+      try {
+        const before = known.get(signal);
+        const after = await this.status.note(outcome.request, before, all.map(sightingOf), outcome, deadline);
+        // Then nothing carries the signal any more: it is new when it is sent again.
+        if (before !== undefined && after === undefined)
+          throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
+      } catch (error) {
+        this.failIfRetryable(signal, error, outcomes);
+      }
+    });
     await Promise.all([noted, ...notedStorms]);
   }
 
@@ -490,14 +480,10 @@ export class SignalProcessor {
         return [];
       });
       await Promise.all([
-        pMap(
-          single,
-          async ({ signals, request }) => {
-            const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
-            for (const signal of signals) outcomes.set(signal, outcome(signal));
-          },
-          { concurrency: concurrentCalls },
-        ),
+        concurrently(single, async ({ signals, request }) => {
+          const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
+          for (const signal of signals) outcomes.set(signal, outcome(signal));
+        }),
         ...[...storms.values()].map(({ request, members }) =>
           this.resolveMembers(request, members, outcomes, deadline),
         ),

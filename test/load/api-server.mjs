@@ -27,9 +27,15 @@ function stored(text) {
   return text.replace('"metadata":{', `"metadata":{${members}`);
 }
 
-function answer(method, url, text) {
+/** As a server does that is asked for metadata alone. */
+const metadataOf = (text) => `${text.slice(0, text.indexOf(',"spec":{'))}}`;
+
+function answer(method, url, text, accept = '') {
   const matched = collection.exec(url);
-  if (matched) return ofRequests(method, matched, text);
+  if (matched) {
+    const [code, body] = ofRequests(method, matched, text);
+    return [code, code === 201 && accept.includes('as=PartialObjectMetadata') ? metadataOf(body) : body];
+  }
   const path = url.replace(/\?.*/, '');
   if (method === 'POST') {
     const review = JSON.parse(text);
@@ -91,7 +97,7 @@ const server = createServer((incoming, outgoing) => {
   incoming.setEncoding('utf8');
   incoming.on('data', (chunk) => (text += chunk));
   incoming.on('end', async () => {
-    const [code, body] = answer(incoming.method, incoming.url, text);
+    const [code, body] = answer(incoming.method, incoming.url, text, incoming.headers.accept);
     if (latencyMs > 0) await pause(latencyMs);
     outgoing.writeHead(code, {
       'content-type': 'application/json',

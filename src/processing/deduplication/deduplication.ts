@@ -179,8 +179,9 @@ export class Deduplication {
     const found = await this.index.find(fingerprint, deadline);
     const own = found.filter((request) => request.fingerprint === fingerprint);
     const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);
+    if (standing.kind === 'carried' || own.length === found.length) return standing;
     const group = this.storms.groupOf(signal);
-    if (standing.kind === 'carried' || own.length === found.length || group === undefined) return standing;
+    if (group === undefined) return standing;
     // A storm of which it is part, and by which it is named.
     const storm = this.storms.standing(group, found);
     return storm.kind === 'carried' ? storm : standing;

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Signal } from '../../signal/signal';
 import { targetLabels } from '../../signal/target-resource';
 
@@ -61,10 +62,22 @@ export function tokensOf({ labels }: Signal): string[] {
   const tokens: string[] = [];
   for (const [label, value] of labels) {
     if (tokens.length === maxTokens) break;
-    if (naming.has(label.replace(/^exported_/, ''))) continue;
-    tokens.push(hash('sha256', `${label}=${folded(value.slice(0, maxValueLength))}`, 'hex').slice(0, 12));
+    if (naming.has(label.startsWith('exported_') ? label.slice('exported_'.length) : label)) continue;
+    tokens.push(tokenOf(`${label}=${value.slice(0, maxValueLength)}`, label.length + 1));
   }
   return [...new Set(tokens)];
+}
+
+/** Most labels of most signals were seen a moment ago. */
+const tokensOfTexts = new LRUCache<string, string>({ max: 4_096 });
+
+function tokenOf(text: string, valueAt: number): string {
+  let token = tokensOfTexts.get(text);
+  if (token === undefined) {
+    token = hash('sha256', text.slice(0, valueAt) + folded(text.slice(valueAt)), 'hex').slice(0, 12);
+    tokensOfTexts.set(text, token);
+  }
+  return token;
 }
 
 function valueOf(signal: Signal, name: string): string {

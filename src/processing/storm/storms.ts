@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import pMap from 'p-map';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
@@ -13,6 +12,7 @@ import { severities } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { keyOf, type RequestRef } from '../../state/signal-state';
 import type { StormGroup, StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
+import { concurrently } from '../concurrently';
 import type { RequestOpener } from '../request-opener';
 import type { StormMetadata } from '../signal-outcome';
 import { StormOverError, type Committed, type StormCommits } from './storm-commits';
@@ -43,8 +43,6 @@ export const patternWindowMs = 120_000;
 /** Resources that an answer names; the request names more. */
 const maxAnswered = 10;
 const maxUnlinked = 1_000;
-/** Groups of one webhook that the API server is asked about at once, while the watch cannot be believed. */
-const lookupsAtOnce = 16;
 
 /** Many alike signals at once are one storm: one request, created when it is noticed, that later ones join. */
 export class Storms {
@@ -79,21 +77,17 @@ export class Storms {
       else same.signals.push(signal);
     }
     const stormy: StormySignals[] = [];
-    const counted = await pMap(
-      [...groups.values()],
-      async ({ group, signals: all }) => {
-        const standing = this.lookup.standing(group, await this.index.find(group.fingerprint, deadline));
-        const live =
-          standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
-        const window = live && windowOf(live);
-        // Members whose names were lost are no new signals, however long nobody joined.
-        const [first, ...rest] = live === undefined ? [] : all.filter((signal) => mayCarry(live, signal));
-        if (first !== undefined && window !== undefined) stormy.push({ group, signals: [first, ...rest], window });
-        const members = new Set(first === undefined ? [] : [first, ...rest]);
-        return { group, known: window, candidates: all.filter((signal) => !members.has(signal)) };
-      },
-      { concurrency: lookupsAtOnce },
-    );
+    const counted = await concurrently([...groups.values()], async ({ group, signals: all }) => {
+      const standing = this.lookup.standing(group, await this.index.find(group.fingerprint, deadline));
+      const live =
+        standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
+      const window = live && windowOf(live);
+      // Members whose names were lost are no new signals, however long nobody joined.
+      const [first, ...rest] = live === undefined ? [] : all.filter((signal) => mayCarry(live, signal));
+      if (first !== undefined && window !== undefined) stormy.push({ group, signals: [first, ...rest], window });
+      const members = new Set(first === undefined ? [] : [first, ...rest]);
+      return { group, known: window, candidates: all.filter((signal) => !members.has(signal)) };
+    });
     const asked = counted.filter(({ candidates }) => candidates.length > 0);
     if (asked.length === 0) return stormy;
     const placed = await this.windows.place(asked.map(toCount), this.rules());
