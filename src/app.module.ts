@@ -13,7 +13,7 @@ import { KubernetesModule } from './kubernetes/kubernetes.module';
 import { LOG, type LogSink } from './logging/log-sink';
 import { MetricsModule } from './metrics/metrics.module';
 import type { CallerLimitStorage } from './rate-limit/caller-limit.storage';
-import { CallerThrottlerGuard } from './rate-limit/caller-throttler.guard';
+import { CallerLimitGuard, CallerThrottlerGuard } from './rate-limit/caller-throttler.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { StateModule } from './state/state.module';
 
@@ -36,7 +36,7 @@ class CoreModule {
 
 /**
  * The whole gateway. A request passes, in this order: the hooks of `gateway.ts` (scope, address, authentication), the body
- * parser, the guards below from top to bottom, the envelope pipe of its controller, and on any error the one filter.
+ * parser, the guards below from top to bottom, the envelope that its controller asks for, and on any error the one filter.
  */
 @Module({})
 export class AppModule {
@@ -65,7 +65,7 @@ export class AppModule {
             storage: CallerLimitStorage,
             reflector: Reflector,
             log: LogSink,
-          ) => new CallerThrottlerGuard(options, reflector, storage, log),
+          ) => new CallerLimitGuard(storage, new CallerThrottlerGuard(options, reflector, storage, log)),
         },
       ],
     };

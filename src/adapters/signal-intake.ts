@@ -32,7 +32,7 @@ export class SignalIntake {
   /** Notes what the sender says it left out: alerts that nobody here will ever see. */
   noteTruncated(source: string, count: unknown): void {
     if (typeof count !== 'number' || !Number.isSafeInteger(count) || count <= 0) return;
-    this.metrics.signalsTruncated.inc({ source }, count);
+    this.metrics.signalsTruncated.count({ source }, count);
     this.log.error({ source, truncated: count }, 'the sender left out alerts: raise max_alerts or split the group');
   }
 }

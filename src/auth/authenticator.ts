@@ -95,7 +95,7 @@ export class Authenticator {
     const key = this.keyOf(token);
     const known = this.accepted.get(key);
     if (known !== undefined) {
-      this.metrics.authentication.inc({ result: 'cached' });
+      this.metrics.authentication.count({ result: 'cached' });
       return known;
     }
     const refusal = this.refused.get(key);
@@ -160,7 +160,7 @@ export class Authenticator {
     };
     this.proven.set(key, true);
     this.accepted.set(key, caller, { ttl: this.lifeOf(token) });
-    this.metrics.authentication.inc({ result: 'accepted' });
+    this.metrics.authentication.count({ result: 'accepted' });
     return caller;
   }
 
@@ -181,14 +181,14 @@ export class Authenticator {
   }
 
   private refuse(reason: string): ProblemError {
-    this.metrics.authentication.inc({ result: 'refused' });
+    this.metrics.authentication.count({ result: 'refused' });
     this.log.warn({ reason }, 'authentication failed');
     const detail = `Authentication failed: ${reason}. Send 'Authorization: Bearer <token>' with a token for the audience '${this.options.audiences.join("' or '")}'`;
     return new ProblemError('unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } });
   }
 
   private unavailable(reason: string): ProblemError {
-    this.metrics.authentication.inc({ result: 'error' });
+    this.metrics.authentication.count({ result: 'error' });
     // A state of a dependency, told when it changes: each request has its own line with its status.
     if (!this.reviewsFail) this.log.error({ reason }, 'authentication failed: token review unavailable');
     this.reviewsFail = true;

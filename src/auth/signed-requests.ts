@@ -51,13 +51,13 @@ export class SignedRequests {
       }
       if (!isProven) address.giveBack();
       this.proven.set(address.address, true);
-      this.metrics.authentication.inc({ result: 'accepted' });
+      this.metrics.authentication.count({ result: 'accepted' });
       scope.caller = signature.caller;
     };
   }
 
   private refused(reason: string): ProblemError {
-    this.metrics.authentication.inc({ result: 'refused' });
+    this.metrics.authentication.count({ result: 'refused' });
     this.log.warn({ reason }, 'authentication failed');
     return new ProblemError('unauthenticated', `Authentication failed: ${reason}`, {
       headers: { 'www-authenticate': 'Bearer' },

@@ -3,7 +3,7 @@ import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
 import type { GatewayConfig, StormDetectionConfig } from '../config/gateway-config';
 import { followConfigFile } from '../config/reload';
 import { startGateway, type Gateway } from '../gateway';
-import { scopeFields } from '../http/request-scope';
+import { lineContext } from '../http/request-scope';
 import { createLogger } from '../logging/gateway-logger';
 import type { ConfigSource } from './config-source';
 
@@ -47,7 +47,7 @@ function takeOverLimits(running: StormDetectionConfig, changed: StormDetectionCo
 
 /** The log, with the effective configuration as its first line. */
 export function startLog(config: GatewayConfig): Logger {
-  const logger = createLogger(config.logging, scopeFields);
+  const logger = createLogger(config.logging, lineContext);
   logger.info({ config: effectiveConfig(config) }, 'effective configuration');
   for (const key of reservedKeysInUse(config)) logger.warn({ key }, 'this setting has no effect in this version');
   return logger;

@@ -40,8 +40,8 @@ export function followRequests(
     const route = routeOf(request);
     const { method } = request;
     const status = String(reply.statusCode);
-    metrics.httpRequests.inc({ method: methodLabel(method), route, status });
-    if (reply.statusCode >= 400) metrics.httpErrors.inc({ route, status });
+    metrics.httpRequests.count({ method: methodLabel(method), route, status });
+    if (reply.statusCode >= 400) metrics.httpErrors.count({ route, status });
     metrics.httpDuration.observe({ method: methodLabel(method), route }, reply.elapsedTime / 1000);
     runInScope(scope, () => {
       const fields = {

@@ -2,6 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import type { Deadline } from '../deadline';
+import type { LineContext } from '../logging/gateway-logger';
+
+interface ScopeLine extends LineContext {
+  readonly caller: Caller | undefined;
+}
 
 /** What is known of the request that is being served. Its log fields stand in every line that is written on its behalf. */
 export interface RequestScope {
@@ -13,6 +18,8 @@ export interface RequestScope {
   caller?: Caller;
   /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
   verifyBody?: (body: Buffer) => void;
+  /** What stands in each log line; made again when it becomes known who calls. */
+  line?: ScopeLine;
   /** Outcomes counted for the one line at the end. */
   counts?: Readonly<Record<string, number>>;
 }
@@ -45,13 +52,13 @@ export function processingTimeMs(scope: RequestScope): number {
   return Math.round(performance.now() - scope.startedAt);
 }
 
-/** The log fields of the request that is being served, if one is. */
-export function scopeFields(): Record<string, unknown> {
+/** What stands in every log line of the request that is being served, if one is. */
+export function lineContext(): LineContext | undefined {
   const scope = scopes.getStore();
-  if (scope === undefined) return {};
-  return {
-    request_id: scope.requestId,
-    client_ip: scope.clientIp,
-    ...(scope.caller ? { caller: scope.caller.username } : {}),
-  };
+  if (scope === undefined) return undefined;
+  const { requestId, clientIp, caller, line } = scope;
+  if (line !== undefined && line.caller === caller) return line;
+  const fields = { request_id: requestId, client_ip: clientIp, caller: caller?.username };
+  scope.line = { fields, caller };
+  return scope.line;
 }

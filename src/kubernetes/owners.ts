@@ -4,7 +4,7 @@ import type { LogSink } from '../logging/log-sink';
 import type { TargetResource } from '../signal/target-resource';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure } from './kubernetes-api.error';
-import { WatchCache, type WatchedObject } from './watch-cache';
+import { objectKey, WatchCache, type WatchedObject } from './watch-cache';
 
 /** Who controls an object; `none` for one that nobody does. */
 type Controller = TargetResource | 'none';
@@ -70,7 +70,7 @@ export class Owners {
   private topOf(namespace: string, resource: TargetResource): TargetResource | undefined {
     let owner = resource;
     while (isFollowed(owner.kind)) {
-      const controller = this.caches[owner.kind].get(namespace, owner.name);
+      const controller = this.caches[owner.kind].get(objectKey(namespace, owner.name));
       if (controller === undefined) return undefined;
       if (controller === 'none') break;
       owner = controller;
@@ -87,7 +87,7 @@ export class Owners {
       let owner = resource;
       while (isFollowed(owner.kind)) {
         const controller =
-          this.caches[owner.kind].get(namespace, owner.name) ??
+          this.caches[owner.kind].get(objectKey(namespace, owner.name)) ??
           (await this.read(owner.kind, namespace, owner.name, deadline));
         if (controller === undefined) return this.ofAbsent(namespace, resource, owner);
         if (controller === 'none') break;
@@ -140,7 +140,7 @@ export class Owners {
       ['ReplicaSet', 'apps/v1'],
       ['Job', 'batch/v1'],
     ] as const) {
-      if (this.caches[kind].get(namespace, name) !== undefined)
+      if (this.caches[kind].get(objectKey(namespace, name)) !== undefined)
         return this.topOf(namespace, { kind, name, apiVersion });
     }
     return undefined;

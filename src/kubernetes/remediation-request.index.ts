@@ -1,6 +1,6 @@
 import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
-import type { RequestRef } from '../state/signal-state';
+import { keyOf, type RequestRef } from '../state/signal-state';
 import { toKnownRequest, type KnownRequest } from './known-request';
 import type { KubernetesApi } from './kubernetes-api';
 import type { RemediationRequest } from './remediation-request';
@@ -46,8 +46,8 @@ export class RemediationRequestIndex {
   }
 
   /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */
-  get({ namespace, name }: RequestRef): KnownRequest | undefined {
-    return this.cache.trusted ? this.cache.get(namespace, name) : undefined;
+  get(ref: RequestRef): KnownRequest | undefined {
+    return this.cache.trusted ? this.cache.get(keyOf(ref)) : undefined;
   }
 
   /** Takes an answer of the API server at once, before the watch shows it. */

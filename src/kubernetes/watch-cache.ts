@@ -72,8 +72,9 @@ export class WatchCache<Entry> {
     await this.running;
   }
 
-  get(namespace: string, name: string): Entry | undefined {
-    return this.entries.get(keyOf(namespace, name));
+  /** @param key of the object, by `objectKey` */
+  get(key: string): Entry | undefined {
+    return this.entries.get(key);
   }
 
   values(): IterableIterator<Entry> {
@@ -261,7 +262,8 @@ export class WatchCache<Entry> {
   }
 }
 
-function keyOf(namespace: string, name: string): string {
+/** What an object is found by; the namespace is empty for one that is in none. */
+export function objectKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
@@ -271,5 +273,5 @@ function versionOf({ metadata }: WatchedObject): number {
 }
 
 function keyOfObject({ metadata }: WatchedObject): string {
-  return keyOf(metadata?.namespace ?? '', metadata?.name ?? '');
+  return objectKey(metadata?.namespace ?? '', metadata?.name ?? '');
 }

@@ -14,7 +14,8 @@ describe('the log', () => {
 
   const written = async (write: (logger: Logger) => void, options: Partial<LoggingOptions> = {}, scope = {}) => {
     const output = options.output ?? join(directory, 'gateway.log');
-    const logger = createLogger({ level: 'info', format: 'json', addCaller: false, ...options, output }, () => scope);
+    const settings = { level: 'info', format: 'json', addCaller: false, ...options, output };
+    const logger = createLogger(settings, () => ({ fields: scope }));
     write(logger);
     // The file is opened and written behind the caller's back.
     await eventually(() => expect(readFileSync(output, 'utf8')).toMatch(/\n$/));

@@ -1,5 +1,7 @@
-import pino, { type DestinationStream, type Logger } from 'pino';
+import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { LineBuffer } from './line-buffer';
+import { membersOf, textOf } from './log-line';
 
 export interface LoggingOptions {
   readonly level: string;
@@ -10,55 +12,40 @@ export interface LoggingOptions {
   readonly addCaller: boolean;
 }
 
-const maxValueLength = 1024;
-const controlCharacters = /\p{Cc}/gu;
-/** Of our own making, with line breaks that people want to see. */
-const ownText: ReadonlySet<string> = new Set(['error']);
-const redacted = '***';
-const secrets: ReadonlySet<string> = new Set(['authorization', 'token', 'password']);
+/** Fields that stand in every line of a request, and their text once it is made. */
+export interface LineContext {
+  readonly fields: object;
+  members?: string;
+}
+
+/** A logger as pino is made inside. */
+type Inside = Logger & { readonly [pino.symbols.chindingsSym]: string };
 
 /**
  * The one logger of a process: JSON lines, or text for people.
  *
- * Callers' text cannot forge a line: JSON escapes control characters, text has them escaped here. Values are cut, and
- * secrets are redacted should one ever get this far.
- * @param scopeFields of the request that is being served; they stand in every line
+ * Lines are made here and not by pino, which escapes the names of fields again in each of them and copies them twice.
+ * @param contextOf the request that is being served, if one is
  */
-export function createLogger(options: LoggingOptions, scopeFields: () => object): Logger {
-  const text = options.format === 'text';
-  return pino(
-    {
-      level: options.level,
-      base: null,
-      timestamp: isoTime(),
-      formatters: {
-        level: (label) => ({ level: label }),
-        log: (fields) => bounded(fields, text),
-      },
-      // A copy: pino writes the fields of the line into it.
-      mixin: () => ({ ...scopeFields(), ...(options.addCaller ? { caller_location: callerLocation() } : {}) }),
-      hooks: {
-        logMethod(args, method) {
-          method.apply(
-            this,
-            args.map((arg) => (typeof arg === 'string' ? clean(arg, text) : arg)) as Parameters<typeof method>,
-          );
-        },
-      },
-    },
-    text
-      ? pretty({ destination: destinationOf(options.output), sync: true, ignore: 'pid,hostname', singleLine: true })
-      : destinationOf(options.output),
-  );
-}
-
-/** Lines are written together, after so many bytes or milliseconds, and at the end of the process: to write each costs more than to make it. */
-const together = { sync: false, minLength: 32 * 1024, maxWrite: 64 * 1024, periodicFlush: 50 };
-
-function destinationOf(output: string): DestinationStream {
-  if (output === 'stdout') return pino.destination({ dest: 1, ...together });
-  if (output === 'stderr') return pino.destination({ dest: 2, ...together });
-  return pino.destination({ dest: output, mkdir: true, ...together });
+export function createLogger(options: LoggingOptions, contextOf: () => LineContext | undefined): Logger {
+  const { level, format, output, addCaller } = options;
+  const forPeople = format === 'text';
+  const dest = { stdout: 1, stderr: 2 }[output] ?? output;
+  const destination = forPeople
+    ? pretty({ destination: pino.destination({ dest, mkdir: true }), ignore: 'pid,hostname', singleLine: true })
+    : new LineBuffer(dest);
+  const logger = pino({ level, base: null, timestamp: isoTime() }, destination);
+  const { labels } = logger.levels;
+  const lineOf = function (this: Inside, fields: object, message: string | undefined, number: number, time: string) {
+    const context = contextOf();
+    let members = this[pino.symbols.chindingsSym];
+    if (context !== undefined) members += context.members ??= membersOf(context.fields, forPeople);
+    if (addCaller) members += membersOf({ caller_location: callerLocation() }, forPeople);
+    members += membersOf(fields, forPeople);
+    if (message !== undefined) members += `,"msg":${textOf(message, forPeople)}`;
+    return `{"level":"${labels[number] ?? number}"${time}${members}}\n`;
+  };
+  return Object.assign(logger, { [pino.symbols.asJsonSym]: lineOf });
 }
 
 /** As pino's own, which makes the text of the same millisecond again for each line. */
@@ -73,33 +60,6 @@ function isoTime(): () => string {
     }
     return text;
   };
-}
-
-function bounded(fields: Record<string, unknown>, text: boolean): Record<string, unknown> {
-  for (const key of Object.keys(fields)) {
-    const value = fields[key];
-    if (secrets.has(key)) fields[key] = redacted;
-    else if (typeof value === 'string' && !ownText.has(key)) fields[key] = clean(value, text);
-    else if (Array.isArray(value))
-      fields[key] = value.map((entry: unknown) => (typeof entry === 'string' ? clean(entry, text) : entry));
-    else if (typeof value === 'object' && value !== null) fields[key] = withoutSecrets(value);
-  }
-  return fields;
-}
-
-/** Here, where every field is looked at anyway: pino's own redaction copies each line, for half of what the line costs. */
-function withoutSecrets(value: object): object {
-  if (!Object.keys(value).some((key) => secrets.has(key))) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, secrets.has(key) ? redacted : inner]));
-}
-
-function clean(value: string, text: boolean): string {
-  const short = value.length > maxValueLength ? `${value.slice(0, maxValueLength)}…` : value;
-  return text ? short.replace(controlCharacters, (character) => escaped(character)) : short;
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** The first line of the stack that is neither pino's nor this file's. */

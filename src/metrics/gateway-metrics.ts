@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram, register } from 'prom-client';
+import { Gauge, Histogram, register } from 'prom-client';
+import { TalliedCounter } from './tallied-counter';
 
 const latencyBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const ageBuckets = [0.05, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 900, 3600];
@@ -151,9 +152,10 @@ export class GatewayMetrics {
     readers.set('gateway_circuit_breaker_state', states);
   }
 
-  /** Starts a timer for a stage; call what it answers when the stage ends. */
+  /** Starts to time a stage; call what it answers when the stage ends. */
   stage(name: 'claim' | 'storm' | 'classify' | 'create' | 'confirm'): () => void {
-    return this.stageDuration.startTimer({ stage: name });
+    const startedAt = performance.now();
+    return () => this.stageDuration.observe({ stage: name }, (performance.now() - startedAt) / 1000);
   }
 }
 
@@ -179,8 +181,8 @@ function gaugeReadAtScrape<L extends string>(name: string, help: string, label: 
   );
 }
 
-function counter<L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
-  return (register.getSingleMetric(name) as Counter<L> | undefined) ?? new Counter({ name, help, labelNames });
+function counter<L extends string>(name: string, help: string, labelNames: readonly L[]): TalliedCounter<L> {
+  return (register.getSingleMetric(name) as TalliedCounter<L> | undefined) ?? new TalliedCounter(name, help, labelNames);
 }
 
 function gauge<L extends string>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {

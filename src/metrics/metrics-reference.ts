@@ -15,13 +15,12 @@ export function metricsReference(): string {
   const rows = Object.values(new GatewayMetrics())
     .filter((member): member is Counter | Gauge | Histogram => isMetric(member))
     .map(
-      (metric) =>
-        metric as unknown as { name: string; help: string; labelNames: string[]; constructor: { name: string } },
+      (metric) => metric as unknown as { name: string; help: string; labelNames: string[]; type: string },
     )
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, help, labelNames, constructor }) => {
+    .map(({ name, help, labelNames, type }) => {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ');
-      return `| \`${name}\` | ${constructor.name.toLowerCase()} | ${labels} | ${help} |`;
+      return `| \`${name}\` | ${type} | ${labels} | ${help} |`;
     });
   return `${preamble}\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
 }

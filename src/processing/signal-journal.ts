@@ -28,8 +28,9 @@ export class SignalJournal {
 
 /** What is told of signals that came together. An outage or a broken sender does not fill the log with each of thousands. */
 export class JournalPage {
-  private readonly lines = new Map<string, number>();
-  private readonly causes = new Map<string, { readonly reason: string; signals: number }>();
+  /** Of refusals and failures, of which there are none as a rule. */
+  private lines: Map<string, number> | undefined;
+  private causes: Map<string, { readonly reason: string; signals: number }> | undefined;
 
   constructor(
     private readonly metrics: GatewayMetrics,
@@ -53,8 +54,9 @@ export class JournalPage {
 
   /** Tells what was only counted so far. */
   close(): void {
-    for (const [cause, fields] of this.causes) this.log.error(fields, `failed to create RemediationRequest: ${cause}`);
-    for (const [reason, signals] of this.lines) {
+    for (const [cause, fields] of this.causes ?? [])
+      this.log.error(fields, `failed to create RemediationRequest: ${cause}`);
+    for (const [reason, signals] of this.lines ?? []) {
       const more = signals - maxLinesOfReason;
       if (more > 0) this.log.error({ reason, signals: more }, 'more signals were not taken');
     }
@@ -65,17 +67,17 @@ export class JournalPage {
     switch (outcome.status) {
       case 'created': {
         const environment = this.metrics.environmentLabel(outcome.environment);
-        this.metrics.requestsCreated.inc({ environment, priority: outcome.priority });
-        this.metrics.environmentSource.inc({ source: outcome.environmentSource });
-        this.metrics.prioritySource.inc({ source: outcome.prioritySource });
+        this.metrics.requestsCreated.count({ environment, priority: outcome.priority });
+        this.metrics.environmentSource.count({ source: outcome.environmentSource });
+        this.metrics.prioritySource.count({ source: outcome.prioritySource });
         if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       }
       case 'duplicate':
-        this.metrics.signalsDeduplicated.inc({ source });
+        this.metrics.signalsDeduplicated.count({ source });
         break;
       case 'storm_aggregated':
-        this.metrics.stormMembers.inc({ type: outcome.storm.type });
+        this.metrics.stormMembers.count({ type: outcome.storm.type });
         if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       case 'resolved':
@@ -84,15 +86,15 @@ export class JournalPage {
         this.metrics.heartbeat.setToCurrentTime({ source });
         break;
       case 'ignored':
-        this.metrics.signalsIgnored.inc({ source, reason: outcome.reason });
+        this.metrics.signalsIgnored.count({ source, reason: outcome.reason });
         break;
       case 'rejected':
-        this.metrics.signalsRejected.inc({ source, reason: outcome.reason });
+        this.metrics.signalsRejected.count({ source, reason: outcome.reason });
         if (outcome.reason !== 'invalid' && outcome.reason !== 'forbidden')
           this.createFailed(outcome.reason, outcome.summary);
         break;
       case 'failed':
-        this.metrics.signalsFailed.inc({ source, reason: outcome.reason });
+        this.metrics.signalsFailed.count({ source, reason: outcome.reason });
         this.createFailed(outcome.reason, outcome.cause);
         break;
     }
@@ -105,11 +107,12 @@ export class JournalPage {
 
   private received(signal: Signal): void {
     const environment = this.metrics.environmentLabel(this.environment.classify(signal).environment);
-    this.metrics.signalsReceived.inc({ source: signal.source, severity: signal.severity, environment });
+    this.metrics.signalsReceived.count({ source: signal.source, severity: signal.severity, environment });
   }
 
   private createFailed(reason: string, cause: string): void {
-    this.metrics.requestErrors.inc({ reason });
+    this.metrics.requestErrors.count({ reason });
+    this.causes ??= new Map();
     const known = this.causes.get(cause);
     if (known !== undefined) known.signals++;
     else if (this.causes.size < maxCauses) this.causes.set(cause, { reason, signals: 1 });
@@ -120,10 +123,12 @@ export class JournalPage {
     const fields = {
       outcome: outcome.status,
       reason: outcome.reason,
-      ...(signal instanceof InvalidSignal ? { problems: signal.problems } : { signal: signal.name }),
-      ...(isSignal(signal) ? { fingerprint: signal.fingerprint } : {}),
-      ...('request' in outcome ? { remediation_request: keyOf(outcome.request) } : {}),
-      ...('environment' in outcome ? { environment: outcome.environment, priority: outcome.priority } : {}),
+      problems: signal instanceof InvalidSignal ? signal.problems : undefined,
+      signal: signal instanceof InvalidSignal ? undefined : signal.name,
+      fingerprint: isSignal(signal) ? signal.fingerprint : undefined,
+      remediation_request: 'request' in outcome && outcome.request !== undefined ? keyOf(outcome.request) : undefined,
+      environment: 'environment' in outcome ? outcome.environment : undefined,
+      priority: 'environment' in outcome ? outcome.priority : undefined,
     };
     if (outcome.status === 'rejected') this.log.error(fields, 'signal processed');
     // Most of what a cluster reports is normal.
@@ -132,6 +137,7 @@ export class JournalPage {
   }
 
   private hasRoom(reason: string): boolean {
+    this.lines ??= new Map();
     const lines = (this.lines.get(reason) ?? 0) + 1;
     this.lines.set(reason, lines);
     return lines <= maxLinesOfReason;

@@ -39,6 +39,8 @@ interface Incident {
   readonly all: Signal[];
   /** It was received, and answered, before: it is no new signal. */
   readonly reopened?: boolean;
+  /** The request that carries it, once that is known and could be read. */
+  known?: KnownRequest | undefined;
 }
 
 /** What batches of one webhook share. */
@@ -81,13 +83,14 @@ export class SignalProcessor {
    * @param deadline aborts what is still under way; what was not decided by then has failed
    */
   async processAll(entries: Iterable<SignalReading>, caller: Caller, deadline: AbortSignal): Promise<SignalOutcome[]> {
-    const outcomes: SignalOutcome[] = [];
     const page = this.journal.open();
     const fired = new Set<string>();
+    let outcomes: SignalOutcome[] = [];
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
       const identified = this.identity === undefined ? batch : await this.identity.identify(batch);
-      outcomes.push(...(await this.processBatch(identified, caller, { page, fired }, deadline)));
+      const processed = await this.processBatch(identified, caller, { page, fired }, deadline);
+      outcomes = outcomes.length === 0 ? processed : outcomes.concat(processed);
     }
     page.close();
     return outcomes;
@@ -152,29 +155,37 @@ export class SignalProcessor {
   ): Promise<SignalOutcome[]> {
     const outcomes: Outcomes = new Map();
     const signals = batch.filter(isSignal);
-    const allowed = await this.authorize(signals, caller, outcomes, deadline);
+    const authorized = this.authorize(signals, caller, outcomes, deadline);
+    const allowed = authorized instanceof Promise ? await authorized : authorized;
 
     const firing = new Map<string, Incident>();
     const resolved = new Map<string, Signal[]>();
+    // Which alerts fire matters to those that resolve, here or in a later batch.
+    const mayResolve = fired.size > 0 || batch.length === batchSize || !allowed.every(isFiring);
     for (const signal of allowed) {
       const { fingerprint } = signal;
-      const alert = `${fingerprint} ${alertOf(signal)}`;
-      if (signal.status === 'firing') fired.add(alert);
-      // In one webhook firing wins, also when it stood in an earlier batch of it.
-      else if (fired.has(alert)) {
-        outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'still_firing' });
-        continue;
+      if (mayResolve) {
+        const alert = `${fingerprint} ${alertOf(signal)}`;
+        if (isFiring(signal)) fired.add(alert);
+        // In one webhook firing wins, also when it stood in an earlier batch of it.
+        else if (fired.has(alert)) {
+          outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'still_firing' });
+          continue;
+        }
       }
-      if (signal.status === 'resolved') resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
+      const incident = firing.get(fingerprint);
+      if (!isFiring(signal)) resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
       else if (this.heartbeats.has(signal.name)) outcomes.set(signal, heartbeat(signal));
-      else if (firing.has(fingerprint)) firing.get(fingerprint)?.all.push(signal);
-      else firing.set(fingerprint, { signal, all: [signal] });
+      else if (incident === undefined) firing.set(fingerprint, { signal, all: [signal] });
+      else incident.all.push(signal);
     }
 
-    // What resolved of an incident that still fires is part of how it stands; what resolved as a whole comes after.
-    for (const incident of firing.values()) incident.all.push(...(resolved.get(incident.signal.fingerprint) ?? []));
-    await this.processFiring([...firing.values()], outcomes, deadline);
-    await this.processResolved(resolved, firing, outcomes, deadline);
+    if (firing.size > 0) {
+      // What resolved of an incident that still fires is part of how it stands; what resolved as a whole comes after.
+      for (const [fingerprint, signalsOf] of resolved) firing.get(fingerprint)?.all.push(...signalsOf);
+      await this.processFiring([...firing.values()], outcomes, deadline);
+    }
+    if (resolved.size > 0) await this.processResolved(resolved, firing, outcomes, deadline);
 
     return batch.map((entry) => {
       const outcome = isSignal(entry)
@@ -185,27 +196,30 @@ export class SignalProcessor {
     });
   }
 
-  /** The signals that the caller may send; the others get their outcome. */
-  private async authorize(
+  /** The signals that the caller may send, at once where that is known; the others get their outcome. */
+  private authorize(
     signals: readonly Signal[],
     caller: Caller,
     outcomes: Outcomes,
     deadline: AbortSignal,
-  ): Promise<readonly Signal[]> {
+  ): readonly Signal[] | Promise<readonly Signal[]> {
     const [first] = signals;
     if (first === undefined) return signals;
     const namespaces = new Set(signals.map((signal) => this.requests.namespaceFor(signal)));
-    try {
-      const allowed = await this.authorizer.allowedOf(caller, first.source, namespaces, deadline);
+    const take = (allowed: ReadonlySet<string>): readonly Signal[] => {
       if (allowed.size === namespaces.size) return signals;
       for (const signal of signals) {
         const namespace = this.requests.namespaceFor(signal);
         if (!allowed.has(namespace)) outcomes.set(signal, rejectedAsForbidden(signal, namespace));
       }
-    } catch (error) {
+      return signals.filter((signal) => !outcomes.has(signal));
+    };
+    const allowed = this.authorizer.allowedOf(caller, first.source, namespaces, deadline);
+    if (!(allowed instanceof Promise)) return take(allowed);
+    return allowed.then(take, (error: unknown) => {
       for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, error));
-    }
-    return signals.filter((signal) => !outcomes.has(signal));
+      return [];
+    });
   }
 
   /** Claims, creates, settles; then claims again what somebody else was creating, until nothing is open. */
@@ -214,41 +228,49 @@ export class SignalProcessor {
     outcomes: Outcomes,
     deadline: AbortSignal,
   ): Promise<void> {
-    const incidentOf = new Map(incidents.map((incident) => [incident.signal, incident]));
-    const known = new Map<Signal, KnownRequest | undefined>();
-    let open: readonly Signal[] = [...incidentOf.keys()];
+    let open = incidents;
     try {
       for (let attempt = 0; open.length > 0; attempt++) {
         // What cannot be answered in time is not begun: the sender will send it again.
         if (deadline.aborted) throw new DeadlineExceededError();
         const endClaim = this.metrics.stage('claim');
-        const { duplicates, fresh, pending, failed } = await this.deduplication.claim(open, deadline);
+        const claimed = await this.deduplication.claim(
+          open.map(({ signal }) => signal),
+          deadline,
+        );
         endClaim();
-        for (const [signal, duplicate] of duplicates) {
-          outcomes.set(signal, duplicate.outcome);
-          known.set(signal, duplicate.known);
+        for (const incident of open) {
+          const duplicate = claimed.duplicates.get(incident.signal);
+          if (duplicate === undefined) continue;
+          outcomes.set(incident.signal, duplicate.outcome);
+          incident.known = duplicate.known;
         }
-        for (const [signal, error] of failed) outcomes.set(signal, toUnprocessed(signal, error));
+        for (const [signal, error] of claimed.failed) outcomes.set(signal, toUnprocessed(signal, error));
 
         // All own creates end before anyone else's is awaited, so that two webhooks cannot wait for each other.
-        await this.processFresh(fresh, incidentOf, outcomes, known, deadline);
-        open = await this.stillPending(pending, attempt, outcomes, known, deadline);
-        if (open.length > 0) await this.deduplication.whenFreed(open, attempt, deadline);
+        if (claimed.fresh.length > 0) await this.processFresh(claimed.fresh, open, outcomes, deadline);
+        if (claimed.pending.length === 0) break;
+        open = await this.stillPending(claimed.pending, open, attempt, outcomes, deadline);
+        if (open.length > 0)
+          await this.deduplication.whenFreed(
+            open.map(({ signal }) => signal),
+            attempt,
+            deadline,
+          );
       }
     } catch (error) {
-      for (const signal of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
+      for (const { signal } of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
-    await this.noteDuplicates(incidents, outcomes, known, deadline);
+    await this.noteDuplicates(incidents, outcomes, deadline);
   }
 
   private async processFresh(
     fresh: readonly FreshSignal[],
-    incidentOf: ReadonlyMap<Signal, Incident>,
+    incidents: readonly Incident[],
     outcomes: Outcomes,
-    known: Map<Signal, KnownRequest | undefined>,
     deadline: AbortSignal,
   ): Promise<void> {
-    if (fresh.length === 0) return;
+    const incidentOf = new Map(incidents.map((incident) => [incident.signal, incident]));
     const processed = await this.openAll(fresh, incidentOf, deadline);
     const endConfirm = this.metrics.stage('confirm');
     const occurrences = await this.deduplication.settle(processed.map(({ settlement }) => settlement));
@@ -257,7 +279,8 @@ export class SignalProcessor {
       const { signal } = settlement.fresh;
       // The counts are those of the shared memory, when it could be told.
       outcomes.set(signal, 'count' in outcome ? { ...outcome, ...occurrences[i] } : outcome);
-      if (settlement.known !== undefined) known.set(signal, settlement.known);
+      const incident = incidentOf.get(signal);
+      if (incident !== undefined && settlement.known !== undefined) incident.known = settlement.known;
     }
   }
 
@@ -267,19 +290,22 @@ export class SignalProcessor {
    */
   private async stillPending(
     pending: readonly Signal[],
+    incidents: readonly Incident[],
     attempt: number,
     outcomes: Outcomes,
-    known: Map<Signal, KnownRequest | undefined>,
     deadline: AbortSignal,
-  ): Promise<readonly Signal[]> {
-    if (attempt < attemptsBeforeLooking) return pending;
-    const standings = await Promise.all(pending.map((signal) => this.deduplication.standing(signal, deadline)));
-    return pending.filter((signal, i) => {
+  ): Promise<readonly Incident[]> {
+    const awaited = new Set(pending);
+    const open = incidents.filter(({ signal }) => awaited.has(signal));
+    if (attempt < attemptsBeforeLooking) return open;
+    const standings = await Promise.all(open.map(({ signal }) => this.deduplication.standing(signal, deadline)));
+    return open.filter((incident, i) => {
       const standing = standings[i];
       if (standing?.kind !== 'carried') return true;
       const { request, reason } = standing;
+      const { signal } = incident;
       outcomes.set(signal, { ...seenBefore(signal, request), status: 'duplicate', request: refOf(request), reason });
-      known.set(signal, request);
+      incident.known = request;
       return false;
     });
   }
@@ -401,18 +427,26 @@ export class SignalProcessor {
   private async noteDuplicates(
     incidents: readonly Incident[],
     outcomes: Outcomes,
-    known: ReadonlyMap<Signal, KnownRequest | undefined>,
     deadline: AbortSignal,
   ): Promise<void> {
     const storms = new Map<string, { request: KnownRequest; members: Incident[] }>();
-    const single = incidents.filter((incident) => {
-      const request = known.get(incident.signal);
-      if (request?.storm === undefined || outcomes.get(incident.signal)?.status !== 'duplicate') return true;
-      const same = storms.get(keyOf(request));
-      if (same === undefined) storms.set(keyOf(request), { request, members: [incident] });
-      else same.members.push(incident);
-      return false;
-    });
+    const changing: Incident[] = [];
+    for (const incident of incidents) {
+      const { signal, all, known } = incident;
+      const outcome = outcomes.get(signal);
+      if (outcome?.status !== 'duplicate') continue;
+      if (known?.storm !== undefined) {
+        const key = keyOf(known);
+        const same = storms.get(key);
+        if (same === undefined) storms.set(key, { request: known, members: [incident] });
+        else same.members.push(incident);
+      } else if (known === undefined && isNameOfStorm(outcome.request.name)) {
+        // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
+        const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
+        this.failIfRetryable(signal, unreadable, outcomes);
+      } else if (!this.status.noteBehind(outcome.request, known, all.map(sightingOf), outcome)) changing.push(incident);
+    }
+    if (changing.length === 0 && storms.size === 0) return;
     const notedStorms = [...storms.values()].map(async ({ request, members }) => {
       try {
         // In this order firing wins over what resolved in the same webhook.
@@ -422,27 +456,13 @@ export class SignalProcessor {
         for (const { signal } of members) this.failIfRetryable(signal, error, outcomes);
       }
     });
-    const changing = single.filter(({ signal, all }) => {
-      const outcome = outcomes.get(signal);
-      if (outcome?.status !== 'duplicate') return false;
-      const before = known.get(signal);
-      // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
-      if (before === undefined && isNameOfStorm(outcome.request.name)) {
-        const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
-        this.failIfRetryable(signal, unreadable, outcomes);
-        return false;
-      }
-      return !this.status.noteBehind(outcome.request, before, all.map(sightingOf), outcome);
-    });
-    if (changing.length === 0 && storms.size === 0) return;
-    const noted = concurrently(changing, async ({ signal, all }) => {
+    const noted = concurrently(changing, async ({ signal, all, known }) => {
       const outcome = outcomes.get(signal);
       if (outcome?.status !== 'duplicate') return;
       try {
-        const before = known.get(signal);
-        const after = await this.status.note(outcome.request, before, all.map(sightingOf), outcome, deadline);
+        const after = await this.status.note(outcome.request, known, all.map(sightingOf), outcome, deadline);
         // Then nothing carries the signal any more: it is new when it is sent again.
-        if (before !== undefined && after === undefined)
+        if (known !== undefined && after === undefined)
           throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
       } catch (error) {
         this.failIfRetryable(signal, error, outcomes);

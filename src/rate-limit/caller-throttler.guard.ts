@@ -1,4 +1,4 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type CanActivate, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ThrottlerGuard, type ThrottlerLimitDetail, type ThrottlerModuleOptions } from '@nestjs/throttler';
 import type { FastifyRequest } from 'fastify';
@@ -8,28 +8,16 @@ import type { CallerLimitStorage } from './caller-limit.storage';
 import { isPublic } from '../http/public.decorator';
 import type { LogSink } from '../logging/log-sink';
 
-const allowed = Promise.resolve(true);
-
-/**
- * Meters callers that are authenticated, each by its identity. Over its limit a caller is told 503, which Alertmanager
- * retries; the 429 of the address limit would lose its alerts.
- */
+/** Over its limit a caller is told 503, which Alertmanager retries; the 429 of the address limit would lose its alerts. */
 @Injectable()
 export class CallerThrottlerGuard extends ThrottlerGuard {
   constructor(
     options: ThrottlerModuleOptions,
     reflector: Reflector,
-    private readonly callers: CallerLimitStorage,
+    callers: CallerLimitStorage,
     private readonly log: LogSink,
   ) {
     super(options, callers, reflector);
-  }
-
-  /** What is in hand is spent at once; the library looks for decorators and awaits a dozen times before it asks. */
-  override canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    if (isPublic(request) || this.callers.takeInHand(callerOf(request))) return allowed;
-    return super.canActivate(context);
   }
 
   /** A caller has one limit, whatever it sends. */
@@ -50,6 +38,28 @@ export class CallerThrottlerGuard extends ThrottlerGuard {
         retryAfterSeconds: Math.max(1, detail.timeToBlockExpire),
       },
     );
+  }
+}
+
+/**
+ * Meters callers that are authenticated, each by its identity. What is in hand is spent at once; the library's guard looks for
+ * decorators and awaits a dozen times before it asks.
+ */
+@Injectable()
+export class CallerLimitGuard implements CanActivate, OnModuleInit {
+  constructor(
+    private readonly callers: CallerLimitStorage,
+    private readonly throttler: CallerThrottlerGuard,
+  ) {}
+
+  onModuleInit(): Promise<void> {
+    return this.throttler.onModuleInit();
+  }
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    if (isPublic(request) || this.callers.takeInHand(callerOf(request))) return true;
+    return this.throttler.canActivate(context);
   }
 }
 

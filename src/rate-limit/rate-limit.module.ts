@@ -31,7 +31,7 @@ const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
         new SharedLimit(bank, clock, {
           kind: 'address',
           size: { capacity: rateLimit.burst, perMinute: rateLimit.requestsPerMinute },
-          onRefused: () => metrics.rateLimited.inc({ kind: 'address' }),
+          onRefused: () => metrics.rateLimited.count({ kind: 'address' }),
         }),
     },
     {
@@ -48,7 +48,7 @@ const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
           : new SharedLimit(bank, clock, {
               kind: 'namespace',
               size: { capacity: perNamespace, perMinute: perNamespace },
-              onRefused: () => metrics.rateLimited.inc({ kind: 'namespace' }),
+              onRefused: () => metrics.rateLimited.count({ kind: 'namespace' }),
             }),
     },
     {
@@ -70,7 +70,7 @@ const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
             kind: 'caller',
             size: { capacity, perMinute },
             portion: Math.max(1, Math.floor(capacity * portionShare)),
-            onRefused: () => metrics.rateLimited.inc({ kind: 'caller' }),
+            onRefused: () => metrics.rateLimited.count({ kind: 'caller' }),
           }),
         );
       },

@@ -48,13 +48,11 @@ export class DegradingSignalState implements SignalState {
     return this.sharedOrLocal((state) => state.find(fingerprints));
   }
 
-  private async sharedOrLocal<Answer>(operation: (state: SignalState) => Promise<Answer>): Promise<Answer> {
-    try {
-      return await operation(this.shared);
-    } catch (error) {
+  private sharedOrLocal<Answer>(operation: (state: SignalState) => Promise<Answer>): Promise<Answer> {
+    return operation(this.shared).catch((error: unknown) => {
       if (!(error instanceof StateUnavailableError)) throw error;
       return operation(this.local);
-    }
+    });
   }
 }
 

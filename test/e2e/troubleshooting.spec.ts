@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { loadConfig } from '../../src/config/load-config';
 import { startGateway, type Gateway } from '../../src/gateway';
-import { scopeFields } from '../../src/http/request-scope';
+import { lineContext } from '../../src/http/request-scope';
 import { ClusterAdmin, crdFile, manifests, namespace, type ClusterObject } from '../support/cluster-admin';
 import { blockNamed, sectionsOf, type Block } from '../support/document';
 import { eventually } from '../support/eventually';
@@ -99,7 +99,7 @@ describe('docs/troubleshooting.md', () => {
         },
       }),
       logger: pino(
-        { mixin: scopeFields, formatters: { level: (label) => ({ level: label }) } },
+        { mixin: () => ({ ...lineContext()?.fields }), formatters: { level: (label) => ({ level: label }) } },
         pino.destination({ dest: log, sync: true }),
       ),
     });

@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { loadConfig } from '../../src/config/load-config';
-import { scopeFields } from '../../src/http/request-scope';
+import { lineContext } from '../../src/http/request-scope';
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import { startStandalone, type Standalone } from '../../src/standalone/standalone';
 
@@ -37,7 +37,7 @@ export function silentLogger(): Logger {
 export async function startTestGateway(settings: Record<string, object> = {}): Promise<TestGateway> {
   const logged: Record<string, unknown>[] = [];
   const logger = pino(
-    { level: 'trace', mixin: scopeFields, formatters: { level: (label) => ({ level: label }) } },
+    { level: 'trace', mixin: () => ({ ...lineContext()?.fields }), formatters: { level: (label) => ({ level: label }) } },
     { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) },
   );
   const config = loadConfig({

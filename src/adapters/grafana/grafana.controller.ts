@@ -1,8 +1,8 @@
-import { Body, Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CLOCK, type Clock } from '../../clock';
-import { EnvelopePipe } from '../../http/envelope.pipe';
+import { Envelope } from '../../http/envelope';
 import { ApiSignalAnswers } from '../signal-answers.decorator';
 import { SignalIntake } from '../signal-intake';
 import { SIGNAL_RULES, type SignalRules } from '../signal-rules';
@@ -26,7 +26,7 @@ export class GrafanaController {
   @ApiBody({ type: GrafanaWebhookDto, examples: grafanaExamples })
   @ApiSignalAnswers()
   receive(
-    @Body(new EnvelopePipe(GrafanaWebhookDto)) webhook: GrafanaWebhookDto,
+    @Envelope(GrafanaWebhookDto) webhook: GrafanaWebhookDto,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/comm
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CLOCK, type Clock } from '../../clock';
-import { EnvelopePipe } from '../../http/envelope.pipe';
+import { Envelope } from '../../http/envelope';
 import { ApiSignalAnswers } from '../signal-answers.decorator';
 import { SignalIntake } from '../signal-intake';
 import { SIGNAL_RULES } from '../signal-rules';
@@ -26,7 +26,7 @@ export class KubernetesEventController {
   @ApiBody({ type: EventDto, examples: eventExamples })
   @ApiSignalAnswers()
   receive(
-    @Body(new EnvelopePipe(EventDto)) { items }: EventDto,
+    @Envelope(EventDto) { items }: EventDto,
     @Body() event: unknown,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -1,9 +1,9 @@
-import { Body, Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CLOCK, type Clock } from '../../clock';
 import { ApiSignalAnswers } from '../signal-answers.decorator';
-import { EnvelopePipe } from '../../http/envelope.pipe';
+import { Envelope } from '../../http/envelope';
 import { SignalIntake } from '../signal-intake';
 import { AlertmanagerWebhookDto } from './alertmanager-webhook.dto';
 import { webhookExamples } from './prometheus.examples';
@@ -26,7 +26,7 @@ export class PrometheusController {
   @ApiBody({ type: AlertmanagerWebhookDto, examples: webhookExamples })
   @ApiSignalAnswers()
   receive(
-    @Body(new EnvelopePipe(AlertmanagerWebhookDto)) webhook: AlertmanagerWebhookDto,
+    @Envelope(AlertmanagerWebhookDto) webhook: AlertmanagerWebhookDto,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {

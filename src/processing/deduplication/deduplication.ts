@@ -49,6 +49,7 @@ type Duplicated = Extract<Claim, { outcome: 'duplicate' }>;
 type Looked = KnownRequest | 'deleted' | 'unknown';
 type Look = (entry: { readonly request: RequestRef }) => Promise<Looked>;
 
+const noFailures: ReadonlyMap<Signal, unknown> = new Map();
 const firstPollMs = 25;
 const maxPollMs = 400;
 /** Of the clocks of Redis and of the API server. */
@@ -86,7 +87,7 @@ export class Deduplication {
       duplicates: new Map<Signal, CarriedSignal>(),
       fresh: [] as FreshSignal[],
       pending: [] as Signal[],
-      failed: new Map<Signal, unknown>(),
+      failed: noFailures,
     };
     const stale: { signal: Signal; over: RequestRef }[] = [];
 
@@ -109,12 +110,14 @@ export class Deduplication {
     }
     if (unseen.length > 0) {
       const look = this.lookOnce(deadline);
+      const failed = new Map<Signal, unknown>();
       const looked = await Promise.allSettled(unseen.map(({ claim }) => look(claim)));
       for (const [i, { signal, claim }] of unseen.entries()) {
         const found = looked[i];
         if (found?.status === 'fulfilled') decide(signal, claim, found.value);
-        else claimed.failed.set(signal, found?.reason);
+        else failed.set(signal, found?.reason);
       }
+      claimed.failed = failed;
     }
 
     if (stale.length > 0) {

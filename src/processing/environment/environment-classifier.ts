@@ -21,9 +21,13 @@ export interface EnvironmentRules {
 
 /** The alert label that names an environment. */
 const alertLabel = 'environment';
+/** There are few environments, and they are asked for with every signal. */
+const maxSaid = 1_000;
 
 /** Says in which environment a signal happened, from what is watched: no call, and a change counts at once. */
 export class EnvironmentClassifier {
+  /** What sources say, and what it is as an environment. */
+  private readonly said = new Map<string, string | undefined>();
   private readonly patterns: readonly { readonly pattern: RegExp; readonly environment: string }[];
 
   constructor(
@@ -44,11 +48,21 @@ export class EnvironmentClassifier {
 
   classify(signal: Signal): Environment {
     for (const source of this.rules.sources) {
-      const environment = this.ask(source, signal)?.trim().toLowerCase();
-      // What cannot be a label value cannot be put on the request; the next source may say something usable.
-      if (environment !== undefined && isDnsLabel(environment)) return { environment, environmentSource: source };
+      const environment = this.usable(this.ask(source, signal));
+      if (environment !== undefined) return { environment, environmentSource: source };
     }
     return { environment: this.rules.defaultEnvironment, environmentSource: 'default' };
+  }
+
+  /** What cannot be a label value cannot be put on the request; the next source may say something usable. */
+  private usable(said: string | undefined): string | undefined {
+    if (said === undefined) return undefined;
+    if (this.said.has(said)) return this.said.get(said);
+    const environment = said.trim().toLowerCase();
+    const usable = isDnsLabel(environment) ? environment : undefined;
+    if (this.said.size >= maxSaid) this.said.clear();
+    this.said.set(said, usable);
+    return usable;
   }
 
   private ask(source: Exclude<EnvironmentSource, 'default'>, signal: Signal): string | undefined {
@@ -56,9 +70,11 @@ export class EnvironmentClassifier {
       case 'configmap':
         return this.overrides.environmentOf(signal.namespace);
       case 'namespace_label':
-        return this.rules.namespaceLabels
-          .map((label) => this.namespaces.label(signal.namespace, label))
-          .find((value) => value !== undefined && value !== '');
+        for (const label of this.rules.namespaceLabels) {
+          const value = this.namespaces.label(signal.namespace, label);
+          if (value !== undefined && value !== '') return value;
+        }
+        return undefined;
       case 'alert_label':
         return signal.labels.get(alertLabel);
       case 'namespace_pattern':

@@ -53,7 +53,7 @@ export class OwnerIdentity {
     const rules = this.rules.get(signal.source);
     if (rules === undefined || ownership === undefined) return signal;
     const { owner, by } = ownership;
-    this.metrics.ownerLookups.inc({ by });
+    this.metrics.ownerLookups.count({ by });
     if (owner === undefined) return signal;
     const target = { resource: owner, namespace: signal.namespace, specific: true };
     return { ...signal, owner, fingerprint: fingerprint(signal.name, target, signal.labels, rules) };

@@ -34,7 +34,7 @@ export class PriorityEvaluator {
       this.failing = undefined;
       return { priority: verdict.priority, prioritySource: 'rego_policy' };
     }
-    this.metrics.policyFailures.inc({ reason: verdict.failure });
+    this.metrics.policyFailures.count({ reason: verdict.failure });
     // Told on change, not for each signal.
     if (this.failing !== verdict.failure)
       this.log.warn(

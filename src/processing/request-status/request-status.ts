@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import pLimit from 'p-limit';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
 import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
@@ -10,6 +8,7 @@ import type { LogSink } from '../../logging/log-sink';
 import { keyOf, type Occurrences, type RequestRef } from '../../state/signal-state';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
 import { firingLast, type Sighting } from './sighting';
+import { WriteSchedule } from './write-schedule';
 
 /** What is to be written to a request. */
 interface Change {
@@ -33,7 +32,6 @@ interface Pending extends Change {
   failures: number;
   /** When it was written last, by the monotonic clock. */
   writtenAt: number;
-  timer?: NodeJS.Timeout;
 }
 
 /** What one write is about. */
@@ -47,10 +45,6 @@ const countIntervalMs = 1_000;
 const firstCountMs = 250;
 const retryMs = 1_000;
 const maxRetryMs = 30_000;
-/** Of counts; what a sender waits for is not held up by them. */
-const countsAtOnce = 4;
-/** A write of counts keeps its place for so long: together a hundred a second, however many objects are seen again. Milliseconds. */
-const countPlaceMs = 40;
 const writeTimeoutMs = 4_500;
 /** Somebody else writes the same status at the same time: so often it is read again. */
 const maxAttempts = 8;
@@ -63,7 +57,8 @@ const maxAttempts = 8;
  */
 export class RequestStatus {
   private readonly pending = new Map<string, Pending>();
-  private readonly counting = pLimit(countsAtOnce);
+  /** Of counts; what a sender waits for is not held up by them. */
+  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry));
   private failing = false;
 
   constructor(
@@ -131,12 +126,9 @@ export class RequestStatus {
   /** Writes what is still open, for as long as the deadline allows. */
   async flush(deadline: AbortSignal): Promise<void> {
     await Promise.allSettled(
-      [...this.pending.values()].map((entry) => {
-        clearTimeout(entry.timer);
-        return beforeDeadline(this.write(entry), deadline);
-      }),
+      [...this.pending.values()].map((entry) => beforeDeadline(this.write(entry), deadline)),
     );
-    for (const { timer } of this.pending.values()) clearTimeout(timer);
+    this.counts.clear();
     this.pending.clear();
   }
 
@@ -154,7 +146,6 @@ export class RequestStatus {
     if (readFirst) entry.readFirst = true;
     const waiter = Promise.withResolvers<KnownRequest | undefined>();
     entry.waiters.push(waiter);
-    clearTimeout(entry.timer);
     void this.write(entry);
     return beforeDeadline(waiter.promise, deadline);
   }
@@ -186,32 +177,25 @@ export class RequestStatus {
     return entry;
   }
 
-  /** Unless something is scheduled or under way already, which will take this along or go on with it. */
+  /** Unless a write is under way, which will go on with it. */
   private schedule(entry: Pending, afterMs: number): void {
-    if (entry.running || entry.timer !== undefined) return;
+    if (entry.running) return;
     const nextTurnMs = entry.writtenAt + countIntervalMs - performance.now();
-    entry.timer = setTimeout(
-      () => {
-        delete entry.timer;
-        void this.counting(() => Promise.all([this.write(entry), delay(countPlaceMs, undefined, { ref: false })]));
-      },
-      Math.max(afterMs, nextTurnMs),
-    ).unref();
+    this.counts.add(entry, Math.max(afterMs, nextTurnMs));
   }
 
   /** It is kept until it may be written again: who comes earlier has to wait for that. */
   private forgetLater(entry: Pending): void {
     const key = keyOf(entry.ref);
     setTimeout(() => {
-      const isIdle = !entry.running && entry.timer === undefined && !hasWork(entry);
+      const isIdle = !entry.running && !hasWork(entry);
       if (isIdle && this.pending.get(key) === entry) this.pending.delete(key);
     }, countIntervalMs).unref();
   }
 
   /** Writes all that is open of an entry and due. Never rejects: who waits is told. */
   private async write(entry: Pending): Promise<void> {
-    delete entry.timer;
-    if (entry.running) return;
+    if (entry.running || !hasWork(entry)) return;
     entry.running = true;
     do {
       const change = take(entry);

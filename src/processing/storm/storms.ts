@@ -238,7 +238,7 @@ export class Storms {
       deadline,
     );
     if (opened.kind === 'carried') return opened.request.overSince === undefined ? { request: opened.request } : 'over';
-    this.metrics.stormsDetected.inc({ type });
+    this.metrics.stormsDetected.count({ type });
     this.log.warn({ remediation_request: keyOf(opened.request), type }, `storm detected for pattern: ${group.pattern}`);
     return { request: opened.known, created: { classification, generation: opened.generation } };
   }

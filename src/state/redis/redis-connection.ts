@@ -82,17 +82,16 @@ export class RedisConnection {
    * Runs a script: in one round trip, in a Redis Cluster in one for each key. Scripts run in the order of the calls.
    * @throws StateUnavailableError within the command timeout; at once while the connection is down
    */
-  async run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
+  run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
     const before = this.current;
-    if (!before.up) throw new StateUnavailableError(`Redis is not available: ${before.reason}`);
-    try {
-      return await this.link.run(script, batch);
-    } catch (caught) {
+    if (!before.up)
+      return Promise.reject(new StateUnavailableError(`Redis is not available: ${before.reason}`));
+    return this.link.run(script, batch).catch((caught: unknown) => {
       const error = caught as Error;
       // Of several commands in flight, the first to fail speaks for all.
       if (this.current === before) this.fail(error);
       throw new StateUnavailableError(`Redis is not available: ${reasonOf(error)}`, { cause: withoutCommand(error) });
-    }
+    });
   }
 
   private async probe(): Promise<void> {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import {
   keyOf,
+  refOfKey,
   type Claim,
   type ClaimRequest,
   type Confirmation,
   type Entry,
   type Occurrences,
   type Release,
-  type RequestRef,
   type SignalState,
 } from '../signal-state';
 import { claimScript } from './claim.lua';
@@ -102,15 +102,9 @@ export class RedisSignalState implements SignalState {
 
 function entryAt(reply: ScriptReply, at: number): Entry | undefined {
   const request = reply[at];
-  return typeof request === 'string' ? { request: decodeRequest(request), ...occurrencesAt(reply, at + 1) } : undefined;
+  return typeof request === 'string' ? { request: refOfKey(request), ...occurrencesAt(reply, at + 1) } : undefined;
 }
 
 function occurrencesAt(reply: ScriptReply, at: number): Occurrences {
   return { count: Number(reply[at]), firstSeen: Number(reply[at + 1]), lastSeen: Number(reply[at + 2]) };
-}
-
-/** The reverse of `keyOf`. */
-function decodeRequest(text: string): RequestRef {
-  const slash = text.indexOf('/');
-  return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
 }

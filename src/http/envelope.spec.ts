@@ -1,5 +1,5 @@
 import { ArrayNotEmpty, IsArray, IsIn, IsOptional } from 'class-validator';
-import { EnvelopePipe } from './envelope.pipe';
+import { EnvelopeReader } from './envelope';
 import { ProblemError } from './problem';
 
 class Envelope {
@@ -13,20 +13,20 @@ class Envelope {
   alerts!: readonly unknown[];
 }
 
-const pipe = new EnvelopePipe(Envelope);
+const reader = new EnvelopeReader(Envelope);
 const problemOf = (body: unknown): ProblemError => {
   try {
-    pipe.transform(body);
+    reader.read(body);
   } catch (error) {
     if (error instanceof ProblemError) return error;
   }
   throw new Error('expected a problem');
 };
 
-describe('EnvelopePipe', () => {
+describe('EnvelopeReader', () => {
   it('takes a body and leaves what is below its members as it is', () => {
     const alerts = [{ labels: { alertname: 'X' } }, null, 7];
-    const envelope = pipe.transform({ version: '4', alerts });
+    const envelope = reader.read({ version: '4', alerts });
     expect(envelope).toBeInstanceOf(Envelope);
     expect(envelope).toEqual({ version: '4', alerts });
     expect(envelope.alerts).toBe(alerts);
@@ -36,12 +36,12 @@ describe('EnvelopePipe', () => {
     const body = JSON.parse(
       '{"alerts":[1],"notification_reason":"x","__proto__":{"polluted":1},"constructor":2}',
     ) as unknown;
-    expect(pipe.transform(body)).toEqual({ alerts: [1] });
+    expect(reader.read(body)).toEqual({ alerts: [1] });
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
   it('takes null for a member that is optional', () => {
-    expect(pipe.transform({ version: null, alerts: [1] }).alerts).toEqual([1]);
+    expect(reader.read({ version: null, alerts: [1] }).alerts).toEqual([1]);
   });
 
   it.each([undefined, null, 'text', 7, true, []])('refuses %j: a body is an object', (body) => {

@@ -1,0 +1,42 @@
+import { stdSerializers } from 'pino';
+
+const maxValueLength = 1024;
+const controlCharacters = /\p{Cc}/gu;
+/** Of our own making, with line breaks that people want to see. */
+const ownText: ReadonlySet<string> = new Set(['error']);
+const redacted = '"***"';
+const secrets: ReadonlySet<string> = new Set(['authorization', 'token', 'password']);
+
+/**
+ * The members of a line of the log, as JSON with a comma before each. Values are cut, and secrets are redacted should one
+ * ever get this far; absent ones are left out. Callers' text cannot forge a line: JSON escapes control characters.
+ * @param forPeople control characters are escaped in the text itself, for it is shown without JSON
+ */
+export function membersOf(fields: object, forPeople: boolean): string {
+  let members = '';
+  for (const name of Object.keys(fields)) {
+    const value = (fields as Readonly<Record<string, unknown>>)[name];
+    if (value === undefined) continue;
+    members += `,"${name}":${secrets.has(name) ? redacted : valueOf(value, ownText.has(name), forPeople)}`;
+  }
+  return members;
+}
+
+/** A text as JSON, cut. */
+export function textOf(text: string, forPeople: boolean): string {
+  const short = text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
+  return JSON.stringify(forPeople ? short.replace(controlCharacters, escaped) : short);
+}
+
+function valueOf(value: unknown, isOwn: boolean, forPeople: boolean): string {
+  if (typeof value === 'string') return isOwn ? JSON.stringify(value) : textOf(value, forPeople);
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null';
+  if (Array.isArray(value)) return `[${value.map((entry) => valueOf(entry, false, forPeople)).join()}]`;
+  if (value instanceof Error) return JSON.stringify(stdSerializers.err(value));
+  if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? String(value) : 'null';
+  return JSON.stringify(value, (name, inner: unknown) => (secrets.has(name) ? '***' : inner));
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
