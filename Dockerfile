@@ -11,8 +11,9 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY nest-cli.json tsconfig.json tsconfig.build.json .swcrc ./
+COPY scripts/bundle.mjs scripts/
 COPY src src
-RUN node node_modules/@nestjs/cli/bin/nest.js build
+RUN node node_modules/@nestjs/cli/bin/nest.js build && node scripts/bundle.mjs
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 # All that runs, in one folder.
 RUN mkdir -p /out/charts/kubernaut-gateway/files && mv package.json dist node_modules /out/

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { packageFile } from './package-file';
 
 /** The version of the package, as `--version`, `gateway_build_info` and the OpenAPI document show it. */
-export const version = (JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string })
+export const version = (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string })
   .version;

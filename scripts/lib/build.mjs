@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, timed } from './command.mjs';
 
-const inputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+const inputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'scripts/bundle.mjs'];
 const output = 'dist/main.js';
 
 /** Builds unless dist is newer than all it is built from. A failed build leaves no dist. */

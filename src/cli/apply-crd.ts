@@ -4,8 +4,9 @@ import { parse } from 'yaml';
 import type { GatewayConfig } from '../config/gateway-config';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import type { LogSink } from '../logging/log-sink';
+import { packageFile } from '../package-file';
 
-const crds = join(__dirname, '..', '..', 'charts', 'kubernaut-gateway', 'crds');
+const crds = packageFile('charts', 'kubernaut-gateway', 'crds');
 const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const callMs = 10_000;
 const nothing = () => undefined;

@@ -62,9 +62,9 @@ function isoTime(): () => string {
   };
 }
 
-/** The first line of the stack that is neither pino's nor this file's. */
+/** Who called pino: the frame above its `LOG`. In the bundle that is a function and its line there. */
 function callerLocation(): string {
-  const frames = (new Error().stack ?? '').split('\n').slice(1);
-  const frame = frames.find((line) => !line.includes('node_modules') && !line.includes(__filename));
+  const frames = (new Error().stack ?? '').split('\n');
+  const frame = frames[frames.findIndex((line) => /\bLOG\b/.test(line)) + 1];
   return frame?.replace(/^\s*at /, '') ?? 'unknown';
 }

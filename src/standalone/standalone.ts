@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import type { GatewayConfig } from '../config/gateway-config';
 import { parseListenAddress } from '../config/listen-address';
 import { startGateway, type Gateway } from '../gateway';
+import { packageFile } from '../package-file';
 import { startKubernetesApiServer } from './api-server/kubernetes-api-server';
 import type { KubernetesObject } from './api-server/kubernetes-object';
 
@@ -26,7 +27,7 @@ export interface Standalone {
   close(): Promise<void>;
 }
 
-const chart = join(__dirname, '..', '..', 'charts', 'kubernaut-gateway');
+const chart = packageFile('charts', 'kubernaut-gateway');
 const crds = join(chart, 'crds');
 const senderRules = join(chart, 'files', 'rbac', 'sender-rules.yaml');
 

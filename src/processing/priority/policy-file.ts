@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { parseTar } from 'nanotar';
+import { packageFile } from '../../package-file';
 import { entrypoint, type CompiledPolicy } from './rego-policy';
 
 /** The policy that comes with the gateway, compiled. */
-const shipped = join(__dirname, '../../../policies');
+const shipped = packageFile('policies');
 const compileMs = 60_000;
 
 /**
