@@ -96,7 +96,7 @@ export class Authorizer {
   ): Promise<ReadonlySet<string>> {
     if (await everywhere) return this.allowEverywhere(namespaces);
     const asked = [...namespaces];
-    const answers = await Promise.all(asked.map((namespace) => this.may(caller, source, namespace, deadline)));
+    const answers = await Promise.all(asked.map(async (namespace) => this.may(caller, source, namespace, deadline)));
     const allowed = new Set(asked.filter((_, i) => answers[i]));
     this.metrics.authorization.count({ result: 'allowed' }, allowed.size);
     const denied = asked.filter((namespace) => !allowed.has(namespace));

@@ -8,11 +8,7 @@ export class EnvironmentOverrides {
   readonly cache: WatchCache<ReadonlyMap<string, string>>;
   private readonly key: string;
 
-  constructor(
-    api: KubernetesApi,
-    place: { readonly namespace: string; readonly name: string },
-    log: LogSink,
-  ) {
+  constructor(api: KubernetesApi, place: { readonly namespace: string; readonly name: string }, log: LogSink) {
     this.key = objectKey(place.namespace, place.name);
     this.cache = new WatchCache({
       api,

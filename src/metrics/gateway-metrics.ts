@@ -182,7 +182,9 @@ function gaugeReadAtScrape<L extends string>(name: string, help: string, label: 
 }
 
 function counter<L extends string>(name: string, help: string, labelNames: readonly L[]): TalliedCounter<L> {
-  return (register.getSingleMetric(name) as TalliedCounter<L> | undefined) ?? new TalliedCounter(name, help, labelNames);
+  return (
+    (register.getSingleMetric(name) as TalliedCounter<L> | undefined) ?? new TalliedCounter(name, help, labelNames)
+  );
 }
 
 function gauge<L extends string>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {

@@ -14,9 +14,7 @@ This page is generated.
 export function metricsReference(): string {
   const rows = Object.values(new GatewayMetrics())
     .filter((member): member is Counter | Gauge | Histogram => isMetric(member))
-    .map(
-      (metric) => metric as unknown as { name: string; help: string; labelNames: string[]; type: string },
-    )
+    .map((metric) => metric as unknown as { name: string; help: string; labelNames: string[]; type: string })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, help, labelNames, type }) => {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ');

@@ -27,9 +27,8 @@ export class TalliedCounter<L extends string> extends Counter<L> {
 
   /** @param labels of a closed set: each combination is remembered */
   count(labels: Partial<Record<L, string | number>>, by = 1): void {
-    const { names } = this;
-    let key = String(labels[names[0] as L]);
-    for (let i = 1; i < names.length; i++) key += `\n${labels[names[i] as L] ?? ''}`;
+    let key = '';
+    for (const name of this.names) key += `${labels[name] ?? ''}\n`;
     const tally = this.tallies.get(key);
     if (tally === undefined) this.tallies.set(key, { labels: { ...labels }, counted: by });
     else tally.counted += by;
@@ -38,7 +37,7 @@ export class TalliedCounter<L extends string> extends Counter<L> {
   private handOver(): void {
     for (const tally of this.tallies.values()) {
       // A combination that was counted is shown from then on.
-      this.inc(tally.labels as Parameters<Counter<L>['inc']>[0] & object, tally.counted);
+      this.inc(tally.labels, tally.counted);
       tally.counted = 0;
     }
   }

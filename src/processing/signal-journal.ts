@@ -126,7 +126,7 @@ export class JournalPage {
       problems: signal instanceof InvalidSignal ? signal.problems : undefined,
       signal: signal instanceof InvalidSignal ? undefined : signal.name,
       fingerprint: isSignal(signal) ? signal.fingerprint : undefined,
-      remediation_request: 'request' in outcome && outcome.request !== undefined ? keyOf(outcome.request) : undefined,
+      remediation_request: 'request' in outcome ? keyOf(outcome.request) : undefined,
       environment: 'environment' in outcome ? outcome.environment : undefined,
       priority: 'environment' in outcome ? outcome.priority : undefined,
     };

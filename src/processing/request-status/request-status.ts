@@ -125,9 +125,7 @@ export class RequestStatus {
 
   /** Writes what is still open, for as long as the deadline allows. */
   async flush(deadline: AbortSignal): Promise<void> {
-    await Promise.allSettled(
-      [...this.pending.values()].map((entry) => beforeDeadline(this.write(entry), deadline)),
-    );
+    await Promise.allSettled([...this.pending.values()].map((entry) => beforeDeadline(this.write(entry), deadline)));
     this.counts.clear();
     this.pending.clear();
   }

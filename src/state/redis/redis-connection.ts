@@ -84,8 +84,7 @@ export class RedisConnection {
    */
   run(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
     const before = this.current;
-    if (!before.up)
-      return Promise.reject(new StateUnavailableError(`Redis is not available: ${before.reason}`));
+    if (!before.up) return Promise.reject(new StateUnavailableError(`Redis is not available: ${before.reason}`));
     return this.link.run(script, batch).catch((caught: unknown) => {
       const error = caught as Error;
       // Of several commands in flight, the first to fail speaks for all.
