@@ -37,7 +37,11 @@ export function silentLogger(): Logger {
 export async function startTestGateway(settings: Record<string, object> = {}): Promise<TestGateway> {
   const logged: Record<string, unknown>[] = [];
   const logger = pino(
-    { level: 'trace', mixin: () => ({ ...lineContext()?.fields }), formatters: { level: (label) => ({ level: label }) } },
+    {
+      level: 'trace',
+      mixin: () => ({ ...lineContext()?.fields }),
+      formatters: { level: (label) => ({ level: label }) },
+    },
     { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) },
   );
   const config = loadConfig({
