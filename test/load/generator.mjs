@@ -1,148 +1,136 @@
 // Posts webhooks and times the answers, in a process of its own that is told by messages what to do.
 //
-//   {url, token, scenario, set, from, connections, durationMs}         as fast as the answers come: throughput
-//   {… rate}                                                           open loop: as many a second, whether answers come or not
+//   {urls, token, scenario, set, from, connections, durationMs}         as fast as the answers come: throughput
+//   {… rate}                                                            open loop: as many a second, whether answers come or not
+//   {… prepare}                                                         so many alerts become known, and no more is done
 //
 // Open loop: each webhook has a time at which it is due, and its latency counts from then. A server that stands still for a second is
-// charged for everybody who would have come in that second, although the generator had to wait as well.
-import { Buffer } from 'node:buffer';
-import { connect } from 'node:net';
-import { URL } from 'node:url';
+// charged for everybody who would have come in that second, although the generator had to wait as well. Several servers take turns.
+import { once } from 'node:events';
+import { clearTimeout } from 'node:timers';
+import { Connection } from './connection.mjs';
 import { alert, scenarios, webhook } from './scenarios.mjs';
+import { spread } from './spread.mjs';
 
-/** A kept connection, one webhook at a time, by hand: an HTTP client would cost more than the server that it measures. */
-class Sender {
-  socket;
-  parts = [];
-  received = 0;
-  expected = -1;
+/** Longer than any server takes that answers at all. */
+const patienceMs = 120_000;
 
-  constructor(url, onDone) {
-    const { hostname, port } = new URL(url);
-    this.onDone = onDone;
-    this.socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    this.socket.on('data', (chunk) => this.read(chunk));
-    this.socket.on('error', () => this.socket.destroy());
-    this.socket.on('close', () => this.finish('broken'));
+/** What was sent and how it was answered. */
+class Tally {
+  begin = performance.now();
+  sent = 0;
+  answered = 0;
+  statuses = {};
+  latencies = {};
+  lateness = [];
+
+  done(due, status) {
+    this.answered += 1;
+    this.statuses[status] = (this.statuses[status] ?? 0) + 1;
+    (this.latencies[status] ??= []).push(performance.now() - due);
   }
 
-  post(head, body, due) {
-    this.due = due;
-    this.busy = true;
-    this.socket.write(`${head}${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  }
-
-  read(chunk) {
-    this.parts.push(chunk);
-    this.received += chunk.length;
-    if (this.expected === -1) {
-      const text = Buffer.concat(this.parts).toString('latin1');
-      const end = text.indexOf('\r\n\r\n');
-      if (end === -1) return;
-      this.status = text.slice(9, 12);
-      this.expected = end + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(text)[1]);
-    }
-    if (this.received >= this.expected) this.finish(this.status);
-  }
-
-  finish(status) {
-    this.parts = [];
-    this.received = 0;
-    this.expected = -1;
-    if (!this.busy) return;
-    this.busy = false;
-    this.onDone(this, status);
+  /** @param all of the connections, which end with it */
+  result(all) {
+    for (const { socket } of all) socket.destroy();
+    return {
+      sent: this.sent,
+      seconds: (performance.now() - this.begin) / 1000,
+      statuses: this.statuses,
+      latency: spread(Object.values(this.latencies).flat()),
+      byStatus: Object.fromEntries(Object.entries(this.latencies).map(([status, some]) => [status, spread(some)])),
+      lateness: spread(this.lateness),
+    };
   }
 }
 
-const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-const spread = (values) => {
-  const sorted = Float64Array.from(values).sort();
-  return {
-    p50: percentile(sorted, 0.5),
-    p95: percentile(sorted, 0.95),
-    p99: percentile(sorted, 0.99),
-    max: percentile(sorted, 1),
-  };
-};
-
-function run({ url, token, scenario, set, from, connections, durationMs, count = Infinity, rate, prepare }) {
-  const { body } = scenarios[scenario];
-  const { host } = new URL(url);
-  const head = `POST /api/v1/signals/prometheus HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: `;
-  const bodyOf = prepare ?? body;
+function closedLoop({ urls, token, connections, durationMs, count = Infinity }, bodyOf) {
+  const tally = new Tally();
+  const all = [];
+  const end = tally.begin + durationMs;
   const { promise, resolve } = Promise.withResolvers();
-  const statuses = {};
-  const latencies = [];
-  const lateness = [];
-  const senders = [];
-  const idle = [];
-  const waiting = [];
-  const begin = performance.now();
-  const end = begin + durationMs;
-  let sent = 0;
-  let answered = 0;
-  let over = false;
+  const next = (connection, now) => {
+    if (now < end && tally.sent < count) connection.post(bodyOf(tally.sent++), now);
+    else if (tally.answered === tally.sent) resolve(tally.result(all));
+  };
+  const open = (url) => {
+    const connection = new Connection(url, token, (last, status) => {
+      tally.done(last.due, status);
+      next(status === 'broken' ? open(last.url) : last, performance.now());
+    });
+    all.push(connection);
+    return connection;
+  };
+  for (let i = 0; i < connections; i++) next(open(urls[i % urls.length]), tally.begin);
+  return promise;
+}
 
-  const done = (last, status) => {
-    const now = performance.now();
-    answered += 1;
-    statuses[status] = (statuses[status] ?? 0) + 1;
-    latencies.push(now - last.due);
-    const sender = status === 'broken' ? open() : last;
-    if (rate === undefined) next(sender, now);
-    else if (waiting.length > 0) sender.post(head, ...waiting.shift());
-    else idle.push(sender);
-    if (over && answered === sent) finish();
+async function openLoop({ urls, token, connections, durationMs, rate }, bodyOf) {
+  const all = [];
+  // Of each server: connections that are free, and what is due and has none.
+  const lanes = urls.map((url) => ({ url, idle: [], waiting: [] }));
+  const { promise, resolve } = Promise.withResolvers();
+  const open = (lane) => {
+    const connection = new Connection(lane.url, token, (last, status) => {
+      tally.done(last.due, status);
+      const free = status === 'broken' ? open(lane) : last;
+      if (lane.waiting.length > 0) free.post(...lane.waiting.shift());
+      else lane.idle.push(free);
+      postDue();
+    });
+    all.push(connection);
+    return connection;
   };
-  const next = (sender, now) => {
-    if (now >= end || sent >= count) over = true;
-    else sender.post(head, bodyOf(set, from + sent++), now);
-  };
-  const finish = () => {
-    const seconds = (performance.now() - begin) / 1000;
-    for (const { socket } of senders) socket.destroy();
-    resolve({ sent, seconds, statuses, latency: spread(latencies), lateness: spread(lateness) });
-  };
-  const open = () => {
-    const sender = new Sender(url, done);
-    senders.push(sender);
-    return sender;
-  };
-
-  if (rate === undefined) {
-    for (let i = 0; i < connections; i++) next(open(), begin);
-    if (sent === 0) finish();
-    return promise;
+  // One after another: a server's queue of new ones is short, and who is turned away tries again after a second.
+  for (let i = 0; i < connections; i++) {
+    for (const lane of lanes) {
+      lane.idle.push(open(lane));
+      await once(all.at(-1).socket, 'connect');
+    }
   }
-  for (let i = 0; i < connections; i++) idle.push(open());
-  const tick = () => {
+
+  const tally = new Tally();
+  const end = tally.begin + durationMs;
+  const post = (due) => {
+    const lane = lanes[tally.sent % lanes.length];
+    const body = bodyOf(tally.sent++);
+    tally.lateness.push(performance.now() - due);
+    const free = lane.idle.pop();
+    if (free === undefined) lane.waiting.push([body, due]);
+    else free.post(body, due);
+  };
+  const dueAt = (i) => tally.begin + (i * 1000) / rate;
+  // Every millisecond and at every answer, which costs less and is less late than a wake-up for each.
+  const postDue = () => {
     const now = performance.now();
-    for (let due = begin + (sent * 1000) / rate; due <= now && due < end; due = begin + (sent * 1000) / rate) {
-      lateness.push(now - due);
-      const post = [bodyOf(set, from + sent++), due];
-      const sender = idle.pop() ?? (senders.length < 2_000 ? open() : undefined);
-      if (sender === undefined) waiting.push(post);
-      else sender.post(head, ...post);
-    }
-    if (now < end) setTimeout(tick, 1);
-    else {
-      over = true;
-      if (answered === sent) finish();
-    }
+    for (let due = dueAt(tally.sent); due <= now && due < end; due = dueAt(tally.sent)) post(due);
+    if (now >= end && tally.answered === tally.sent) resolve(tally.result(all));
+  };
+  const tick = () => {
+    postDue();
+    if (performance.now() < end + 1) setTimeout(tick, 1);
   };
   tick();
   return promise;
 }
 
-process.on('message', async (order) => {
-  if (order.prepare === undefined) process.send(await run(order));
-  else {
-    const prepare = (set, i) => webhook(Array.from({ length: 50 }, (_, k) => alert(set, i * 50 + k)));
-    process.send(
-      await run({ ...order, prepare, from: 0, count: order.prepare / 50, connections: 8, durationMs: Infinity }),
-    );
+function run(order) {
+  const { scenario, set, from, prepare, rate } = order;
+  if (prepare !== undefined) {
+    const known = (i) => webhook(Array.from({ length: 50 }, (_, k) => alert(set, i * 50 + k)));
+    return closedLoop({ ...order, count: prepare / 50, connections: 8, durationMs: Infinity }, known);
   }
+  const bodyOf = (i) => scenarios[scenario].body(set, from + i);
+  return rate === undefined ? closedLoop(order, bodyOf) : openLoop(order, bodyOf);
+}
+
+process.on('message', async (order) => {
+  const longest = (Number.isFinite(order.durationMs) ? order.durationMs : 0) + patienceMs;
+  const patience = setTimeout(() => {
+    throw new Error(`a webhook of ${order.scenario} is not answered`);
+  }, longest);
+  process.send(await run(order));
+  clearTimeout(patience);
 });
 process.on('disconnect', () => process.exit());
 process.send({ ready: true });
