@@ -1,15 +1,24 @@
 // As much of a Kubernetes API server as a gateway under load needs, and as cheap as can be, so that it is not what is measured: lists and
 // watches, reviews that are granted, RemediationRequests that are created, patched and told to watches. In a process of its own:
 //
-//   node test/load/api-server.mjs [milliseconds that each call takes]
+//   node test/load/api-server.mjs [milliseconds that each call takes] [milliseconds that an object lives]
+//
+// An object that has lived is completed and deleted, and watches are told both, as they are where somebody remediates.
 import { Buffer } from 'node:buffer';
 import { createServer } from 'node:http';
+import { setInterval } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
+import { spread } from './spread.mjs';
 
 const latencyMs = Number(process.argv[2] ?? 0);
+const lifeMs = Number(process.argv[3] ?? Infinity);
 const objects = new Map();
 const watches = new Set();
-const counts = { creates: 0, patches: 0, connections: 0 };
+const counts = { creates: 0, patches: 0, deleted: 0, connections: 0 };
+/** What calls have taken since that was asked. Milliseconds. */
+let took = [];
+/** Names in the order in which they were created, and when. */
+const lives = [];
 let version = 1000;
 
 const collection =
@@ -41,7 +50,7 @@ function answer(method, url, text, accept = '') {
     const review = JSON.parse(text);
     const username = 'system:serviceaccount:monitoring:alertmanager';
     review.status = path.endsWith('/tokenreviews')
-      ? { authenticated: true, user: { username, groups: ['system:authenticated'] }, audiences: review.spec.audiences }
+      ? { authenticated: true, user: { username, groups: ['system:authenticated'] }, audiences: review.spec?.audiences }
       : { allowed: true };
     return [201, JSON.stringify(review)];
   }
@@ -61,6 +70,7 @@ function ofRequests(method, [, name, , query = ''], text) {
     counts.creates += 1;
     objects.set(named, created);
     tell('ADDED', created);
+    if (lifeMs !== Infinity) lives.push([named, performance.now()]);
     return [201, created];
   }
   if (name === undefined) {
@@ -71,17 +81,41 @@ function ofRequests(method, [, name, , query = ''], text) {
   const before = objects.get(name);
   if (before === undefined) return [404, status(404, 'NotFound')];
   if (method === 'GET') return [200, before];
-  const object = JSON.parse(before);
   const patch = JSON.parse(text);
-  if (patch.metadata.resourceVersion !== object.metadata.resourceVersion) return [409, status(409, 'Conflict')];
-  version += 1;
+  if (patch.metadata.resourceVersion !== JSON.parse(before).metadata.resourceVersion)
+    return [409, status(409, 'Conflict')];
   counts.patches += 1;
+  return [200, changed(name, before, patch.status)];
+}
+
+function changed(name, before, status) {
+  const object = JSON.parse(before);
+  version += 1;
   object.metadata.resourceVersion = String(version);
-  object.status = { ...object.status, ...patch.status };
+  object.status = { ...object.status, ...status };
   const after = JSON.stringify(object);
   objects.set(name, after);
   tell('MODIFIED', after);
-  return [200, after];
+  return after;
+}
+
+function endLives() {
+  const due = performance.now() - lifeMs;
+  while (lives.length > 0 && lives[0][1] < due) {
+    const [name] = lives.shift();
+    const over = { overallPhase: 'Completed', completionTime: new Date().toISOString() };
+    const last = changed(name, objects.get(name), over);
+    objects.delete(name);
+    counts.deleted += 1;
+    tell('DELETED', last);
+  }
+}
+if (lifeMs !== Infinity) setInterval(endLives, 100);
+
+/** The alerts that requests of storms count, and how many such requests there are. */
+function storms() {
+  const found = [...objects.values()].map((text) => /"alertCount":(\d+)/.exec(text)).filter((match) => match !== null);
+  return { storms: found.length, stormAlerts: found.reduce((sum, [, count]) => sum + Number(count), 0) };
 }
 
 const server = createServer((incoming, outgoing) => {
@@ -93,6 +127,7 @@ const server = createServer((incoming, outgoing) => {
     }
     return;
   }
+  const begin = performance.now();
   let text = '';
   incoming.setEncoding('utf8');
   incoming.on('data', (chunk) => (text += chunk));
@@ -104,10 +139,14 @@ const server = createServer((incoming, outgoing) => {
       'content-length': String(Buffer.byteLength(body)),
     });
     outgoing.end(body);
+    took.push(performance.now() - begin);
   });
 });
 server.keepAliveTimeout = 600_000;
 server.on('connection', () => (counts.connections += 1));
 server.listen(0, '127.0.0.1', () => process.send({ url: `http://127.0.0.1:${server.address().port}` }));
-process.on('message', () => process.send({ ...counts, objects: objects.size }));
+process.on('message', () => {
+  process.send({ ...counts, ...storms(), objects: objects.size, took: spread(took) });
+  took = [];
+});
 process.on('disconnect', () => process.exit());

@@ -3,11 +3,13 @@
 //
 // Three servers side by side, each with a Redis and an API server of its own: the floor, the gateway, and the same gateway once more (A/A). One is
 // measured at a time, on a core that it has for itself, in rounds of random order; everything else runs on the other core. Medians, with range.
-import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Processes, cpuSeconds, residentMib, textOf } from './processes.mjs';
+import { goalsOf } from './bench-goals.mjs';
+import { Processes, cores, cpuSeconds, shuffled } from './processes.mjs';
+import { RedisCounts } from './redis-counts.mjs';
+import { apart, heading, printGoals, rowOf, writeJson } from './report.mjs';
 import { scenarios } from './scenarios.mjs';
+import { median } from './spread.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,136 +28,142 @@ const rounds = Number(values.rounds);
 const durationMs = Number(values.seconds) * 1000;
 /** Two copies of one build may differ by so much, or the run says nothing. */
 const mostDifference = 0.1;
-const [ours, others] = availableParallelism() > 1 ? [1, 0] : [];
-
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const shuffled = (list) =>
-  list
-    .map((item) => [Math.random(), item])
-    .sort(([a], [b]) => a - b)
-    .map(([, item]) => item);
 
 async function measure(name) {
   const processes = new Processes();
+  const scenario = scenarios[name];
+  const targets = [];
   try {
-    const generator = await processes.fork('./generator.mjs', [], others);
-    const targets = [];
-    for (const [index, kind] of ['floor', 'gateway', 'again'].entries()) {
-      const redisPort = await processes.redis(others);
-      const api = await processes.fork('./api-server.mjs', [], others);
-      const started =
-        kind === 'floor'
-          ? await processes
-              .fork('./floor.mjs', [String(redisPort), api.first.url], ours)
-              .then(({ child, first }) => ({ pid: child.pid, ...first, token: '' }))
-          : await processes.gateway({ api: api.first.url, redisPort, core: ours });
-      targets.push({ kind, ...started, set: index, api, from: 0, rounds: [] });
+    const generator = await processes.fork('./generator.mjs', [], cores.others);
+    for (const [set, kind] of ['floor', 'gateway', 'again'].entries()) {
+      const redisPort = await processes.redis(cores.others);
+      const api = await processes.fork('./api-server.mjs', [], cores.others);
+      const neighbours = { api: api.first.url, redisPort, core: cores.measured };
+      const server = kind === 'floor' ? await processes.floor(neighbours) : await processes.gateway(neighbours);
+      targets.push({ kind, ...server, set, api, redis: new RedisCounts(redisPort), from: 0, rounds: [] });
     }
-    const { alerts, prepare, distinct } = scenarios[name];
-    const connections = Math.max(4, Math.min(Number(values.connections), Math.ceil(400 / alerts)));
-    const post = (target, options) => {
+    const most = scenario.connections ?? Math.min(Number(values.connections), Math.ceil(400 / scenario.alerts));
+    const common = { scenario: name, connections: Math.max(4, most), durationMs };
+    const post = async (target, options) => {
       const { url, token, set, from } = target;
-      return generator.ask({ url, token, set, from, scenario: name, connections, durationMs, ...options });
+      const posted = await generator.ask({ urls: [url], token, set, from, ...common, ...options });
+      if (options.prepare === undefined) target.from += posted.sent;
+      return posted;
     };
-    const warm = async (target) => {
-      if (prepare !== undefined) await post(target, { prepare });
-      target.from += (await post(target, {})).sent;
-    };
-    for (const target of targets) await warm(target);
-    for (let round = 0; round < rounds; round++) {
-      for (const target of shuffled(targets)) {
-        const before = {
-          cpu: cpuSeconds(target.pid),
-          driver: cpuSeconds(generator.child.pid),
-          api: await target.api.ask('count'),
-        };
-        if (target.metrics) await textOf(target.metrics);
-        const { sent, seconds, statuses, latency } = await post(target, {});
-        target.from += sent;
-        const refused = Object.entries(statuses).filter(([status]) => !status.startsWith('20'));
-        if (refused.length > 0) throw new Error(`${name}, ${target.kind}: answered ${JSON.stringify(statuses)}`);
-        target.rounds.push({
-          alertsPerSecond: (sent * alerts) / seconds,
-          cpuMicros: ((cpuSeconds(target.pid) - before.cpu) / (sent * alerts)) * 1e6,
-          driverBusy: (cpuSeconds(generator.child.pid) - before.driver) / seconds,
-          p99: latency.p99,
-          loopMs: target.metrics
-            ? Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(await textOf(target.metrics))?.[1]) * 1000
-            : undefined,
-          connections: (await target.api.ask('count')).connections - before.api.connections,
-        });
-      }
+    for (const target of targets) {
+      if (scenario.prepare !== undefined) await post(target, { prepare: scenario.prepare });
+      await post(target, {});
     }
+    for (let round = 0; round < rounds; round++)
+      for (const target of shuffled(targets)) target.rounds.push(await measured(target, generator, post, scenario));
     const exact = [];
-    for (const { kind, from, api } of targets) {
-      const { objects, creates, patches } = await api.ask('count');
-      exact.push({ kind, wanted: distinct(from), objects, creates, patches });
-    }
+    for (const { kind, from, api } of targets) exact.push(countsOf(kind, scenario.distinct(from), await api.ask()));
     return summary(name, targets, exact);
   } finally {
+    for (const { redis } of targets) redis.close();
     await processes.end();
   }
 }
 
+/** One round of one server. */
+async function measured(target, generator, post, { alerts }) {
+  const state = async () => ({
+    ...(await target.ask('probe')),
+    ...(await target.redis.take()),
+    ...(await target.api.ask()),
+    driver: cpuSeconds(generator.pid),
+  });
+  const before = await state();
+  const { sent, seconds, statuses, latency } = await post(target, {});
+  const after = await state();
+  if (Object.keys(statuses).some((status) => !status.startsWith('20')))
+    throw new Error(`${target.kind}: answered ${JSON.stringify(statuses)}`);
+  const grown = (what) => after[what] - before[what];
+  return {
+    alertsPerSecond: (sent * alerts) / seconds,
+    cpuMicros: grown('cpuMicros') / (sent * alerts),
+    allocatedKib: after.allocated / 1024 / (sent * alerts),
+    collections: after.collections,
+    loopMs: after.loopMs,
+    mib: after.rss / 2 ** 20,
+    latency,
+    scripts: grown('scripts') / sent,
+    reads: grown('reads') / sent,
+    creates: grown('creates'),
+    patches: grown('patches'),
+    connections: grown('connections'),
+    driverBusy: grown('driver') / seconds,
+  };
+}
+
+/** Alerts that an API server knows of, each as an object of its own or counted by the object of its storm, and how many there should be. */
+function countsOf(kind, wanted, { objects, creates, patches, storms, stormAlerts }) {
+  return { kind, wanted, counted: objects - storms + stormAlerts, objects, creates, patches, storms, stormAlerts };
+}
+
 function summary(name, targets, exact) {
-  const of = (kind) => targets.find((target) => target.kind === kind);
-  const mid = (kind, what) => median(of(kind).rounds.map((round) => round[what]));
-  const ratios = of('gateway').rounds.map(
-    ({ alertsPerSecond }, i) => alertsPerSecond / of('floor').rounds[i].alertsPerSecond,
+  const figures = Object.fromEntries(
+    targets.map(({ kind, rounds: all, startSeconds }) => {
+      const mid = (of) => median(all.map(of));
+      const sum = (of) => all.map(of).reduce((a, b) => a + b, 0);
+      const plain = ['alertsPerSecond', 'cpuMicros', 'allocatedKib', 'mib', 'scripts', 'reads', 'driverBusy'];
+      return [
+        kind,
+        {
+          ...Object.fromEntries(plain.map((what) => [what, mid((round) => round[what])])),
+          loopP99: mid(({ loopMs }) => loopMs.p99),
+          p99: mid(({ latency }) => latency.p99),
+          connectionsPerCreate: sum(({ connections }) => connections) / (sum(({ creates }) => creates) || 1),
+          startSeconds,
+        },
+      ];
+    }),
   );
-  const difference = Math.abs(mid('gateway', 'alertsPerSecond') / mid('again', 'alertsPerSecond') - 1);
+  const [floors, gateways] = targets.map((target) => target.rounds.map(({ alertsPerSecond }) => alertsPerSecond));
+  const ratios = gateways.map((alertsPerSecond, i) => alertsPerSecond / floors[i]);
+  const difference = apart([figures.gateway.alertsPerSecond, figures.again.alertsPerSecond]);
   const problems = [
     ...(difference > mostDifference ? [`A/A differ by ${(difference * 100).toFixed(0)} %`] : []),
     ...exact
-      .filter(({ wanted, objects }) => wanted !== objects)
-      .map(({ kind, wanted, objects }) => `${kind}: ${objects} objects for ${wanted} fingerprints`),
+      .filter(({ wanted, counted }) => wanted !== counted)
+      .map(({ kind, wanted, counted }) => `${kind}: ${counted} counted of ${wanted} fingerprints`),
   ];
   return {
     scenario: name,
-    floor: mid('floor', 'alertsPerSecond'),
-    gateway: mid('gateway', 'alertsPerSecond'),
-    ratio: mid('gateway', 'alertsPerSecond') / mid('floor', 'alertsPerSecond'),
+    ...figures,
+    ratio: figures.gateway.alertsPerSecond / figures.floor.alertsPerSecond,
     range: [Math.min(...ratios), Math.max(...ratios)],
     aa: difference,
-    cpuMicros: mid('gateway', 'cpuMicros'),
-    floorCpuMicros: mid('floor', 'cpuMicros'),
-    p99: mid('gateway', 'p99'),
-    loopMs: mid('gateway', 'loopMs'),
-    mib: residentMib(of('gateway').pid),
-    startSeconds: of('gateway').startSeconds,
-    connections: of('gateway').rounds.reduce((sum, { connections }) => sum + connections, 0),
     problems,
     exact,
     rounds: Object.fromEntries(targets.map(({ kind, rounds: all }) => [kind, all])),
   };
 }
 
+const both = (of) => (result) => `${of(result.floor)} / ${of(result.gateway)}`;
 const columns = [
-  ['scenario', ({ scenario }) => scenario],
-  ['floor, alerts/s', ({ floor }) => floor.toFixed(0)],
-  ['gateway, alerts/s', ({ gateway }) => gateway.toFixed(0)],
-  ['ratio', ({ ratio }) => ratio.toFixed(2)],
-  ['range', ({ range: [least, most] }) => `${least.toFixed(2)} to ${most.toFixed(2)}`],
+  ['floor / gateway', ({ scenario }) => scenario],
+  ['alerts/s', both(({ alertsPerSecond }) => alertsPerSecond.toFixed(0))],
+  ['ratio', ({ ratio, range: [least, most] }) => `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`],
+  ['CPU µs', both(({ cpuMicros }) => cpuMicros.toFixed(0))],
+  ['KiB', both(({ allocatedKib }) => allocatedKib.toFixed(1))],
+  ['loop p99 ms', both(({ loopP99 }) => loopP99.toFixed(1))],
+  ['RSS MiB', both(({ mib }) => mib.toFixed(0))],
+  ['start s', both(({ startSeconds }) => startSeconds.toFixed(2))],
+  ['scripts, reads', ({ gateway: { scripts, reads } }) => `${scripts.toFixed(2)}, ${reads.toFixed(2)}`],
   ['A/A', ({ aa }) => `${(aa * 100).toFixed(0)} %`],
-  [
-    'CPU an alert',
-    ({ cpuMicros, floorCpuMicros }) => `${cpuMicros.toFixed(0)} µs (floor ${floorCpuMicros.toFixed(0)})`,
-  ],
-  ['p99', ({ p99 }) => `${p99.toFixed(0)} ms`],
-  ['longest loop delay', ({ loopMs }) => `${loopMs.toFixed(0)} ms`],
-  ['resident', ({ mib }) => `${mib.toFixed(0)} MiB`],
-  ['start', ({ startSeconds }) => `${startSeconds.toFixed(2)} s`],
   ['valid', ({ problems }) => (problems.length === 0 ? 'yes' : problems.join('; '))],
 ];
-console.log(`| ${columns.map(([title]) => title).join(' | ')} |\n|${columns.map(() => '---').join('|')}|`);
+console.log(
+  'CPU and memory allocated: of an alert; scripts run by Redis, and its reads: of a webhook to the gateway.\n',
+);
+console.log(heading(columns.map(([title]) => title)));
 const results = [];
 for (const name of chosen) {
   const result = await measure(name);
   results.push(result);
-  console.log(`| ${columns.map(([, cell]) => cell(result)).join(' | ')} |`);
+  console.log(rowOf(columns, result));
 }
-writeFileSync(
-  values.json,
-  `${JSON.stringify({ node: process.version, at: new Date().toISOString(), results }, undefined, 2)}\n`,
-);
+printGoals(goalsOf(results));
+writeJson(values.json, { results });
 if (results.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
