@@ -153,7 +153,7 @@ export class Processes {
 }
 
 /** What the image sets, with the share of the memory limit in megabytes: here is no limit. And the probe, which answers to `probe`. */
-function imageEnvironment() {
+export function imageEnvironment() {
   const flags = /NODE_OPTIONS="([^"]*)"/.exec(readFileSync(here('../../Dockerfile'), 'utf8'))[1];
   const fixed = flags.replace(
     /--max-old-space-size-percentage=(\d+)/,
@@ -183,7 +183,7 @@ function onCore(core, command, args) {
   return core === undefined ? [command, args] : ['taskset', ['-c', String(core), command, ...args]];
 }
 
-function pin(pid, core) {
+export function pin(pid, core) {
   if (core !== undefined) execFileSync('taskset', ['-a', '-p', '-c', String(core), String(pid)], { stdio: 'ignore' });
 }
 
