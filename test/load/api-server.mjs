@@ -145,8 +145,9 @@ const server = createServer((incoming, outgoing) => {
 server.keepAliveTimeout = 600_000;
 server.on('connection', () => (counts.connections += 1));
 server.listen(0, '127.0.0.1', () => process.send({ url: `http://127.0.0.1:${server.address().port}` }));
-process.on('message', () => {
-  process.send({ ...counts, ...storms(), objects: objects.size, took: spread(took) });
+process.on('message', (message) => {
+  // To look into all objects takes some time.
+  process.send({ ...counts, ...(message === 'storms' ? storms() : {}), objects: objects.size, took: spread(took) });
   took = [];
 });
 process.on('disconnect', () => process.exit());

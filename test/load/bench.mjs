@@ -57,7 +57,8 @@ async function measure(name) {
     for (let round = 0; round < rounds; round++)
       for (const target of shuffled(targets)) target.rounds.push(await measured(target, generator, post, scenario));
     const exact = [];
-    for (const { kind, from, api } of targets) exact.push(countsOf(kind, scenario.distinct(from), await api.ask()));
+    for (const { kind, from, api } of targets)
+      exact.push(countsOf(kind, scenario.distinct(from), await api.ask('storms')));
     return summary(name, targets, exact);
   } finally {
     for (const { redis } of targets) redis.close();
