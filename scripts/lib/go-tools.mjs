@@ -58,6 +58,12 @@ const programs = {
     time: 'half a minute',
     variables: () => [],
   },
+  k6: {
+    package: 'go.k6.io/k6',
+    pinned: /go\.k6\.io\/k6 (v[\d.]+)/,
+    time: 'two minutes',
+    variables: () => [],
+  },
 };
 
 /** Where a program is: in KUBEBUILDER_ASSETS, built by us, or on the PATH. */

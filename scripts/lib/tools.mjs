@@ -85,6 +85,13 @@ export const tools = [
     support: 'test/support/kube-score.ts',
   },
   {
+    name: 'k6',
+    isPresent: () => findAsset('k6') !== undefined,
+    build: () => buildGoTool('k6'),
+    neededBy: 'the load test that users run, against a gateway',
+    support: 'test/support/k6.ts',
+  },
+  {
     name: 'the CRDs of prometheus-operator and cert-manager',
     isPresent: areCrdsPresent,
     build: fetchCrds,
