@@ -1,11 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RunningProcess } from '../support/process';
+// The measurements start one.
+import '../support/redis-server';
 
 interface Posted {
   readonly sent: number;
@@ -13,21 +15,22 @@ interface Posted {
   readonly latency: { readonly p50: number; readonly p95: number; readonly max: number };
 }
 
-interface Measured {
-  readonly cpuMicros: number;
-  readonly allocatedKib: number;
-  readonly mib: number;
-  readonly scripts: number;
-  readonly reads: number;
-  readonly connectionsPerCreate: number;
+interface BenchResult {
+  readonly scenario: string;
+  readonly ratio: number;
+  readonly gateway: Record<'cpuMicros' | 'allocatedKib' | 'mib' | 'scripts' | 'reads' | 'connectionsPerCreate', number>;
+  readonly exact: readonly ({ readonly kind: string } & Record<'wanted' | 'counted' | 'objects' | 'storms', number>)[];
 }
 
-interface Counted {
-  readonly kind: string;
-  readonly wanted: number;
-  readonly counted: number;
-  readonly objects: number;
-  readonly storms: number;
+interface OpenLoopResult {
+  readonly rate: number;
+  readonly rounds: readonly [Posted & { objects: number; wanted: number; mib: number[]; periods: { all: number }[] }];
+}
+
+interface SoakResult extends Posted {
+  readonly exact: Record<'wanted' | 'creates' | 'deleted', number>;
+  readonly verdicts: readonly { readonly what: string }[];
+  readonly samples: readonly { readonly objects: number }[];
 }
 
 /** What the benchmark says is only worth as much as its generator and its counts. */
@@ -100,37 +103,84 @@ describe('the load suite', () => {
     });
   });
 
-  it('counts objects and fingerprints of the floor and of the gateway, and prints a table', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'load-suite-'));
-    const json = join(directory, 'bench.json');
-    const chosen = ['half', 'growing', 'storm'];
-    const args = ['test/load/bench.mjs', ...chosen, '--seconds', '0.5', '--rounds', '1', '--json', json];
-    const bench = await RunningProcess.start('node', args);
-    await bench.ended;
-    expect(bench.output).toContain('| floor / gateway | alerts/s | ratio |');
-    // Where it ended before its last row, what it said is shown.
-    expect(bench.output).toContain('| storm |');
-    expect(bench.output).toContain(
-      '| goal | must | aim | measured | met |\n|---|---|---|---|---|\n| half: ratio | ≥ 0.65 |',
-    );
-    const { results } = JSON.parse(readFileSync(json, 'utf8')) as {
-      results: { scenario: string; ratio: number; gateway: Measured; exact: Counted[] }[];
+  describe('its measurements', () => {
+    let directory: string;
+    beforeAll(() => void (directory = mkdtempSync(join(tmpdir(), 'load-suite-'))));
+    afterAll(() => rmSync(directory, { recursive: true }));
+
+    /** Runs one to its end; `results` is what it wrote as JSON. */
+    const measure = async (name: string, ...args: string[]) => {
+      const json = join(directory, `${name}.json`);
+      const run = await RunningProcess.start('node', [`test/load/${name}.mjs`, ...args, '--json', json]);
+      const code = await run.ended;
+      const results = existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as unknown) : undefined;
+      return { code, output: run.output, results };
     };
-    expect(results.map(({ scenario }) => scenario)).toEqual(chosen);
-    for (const { ratio, gateway, exact } of results) {
-      expect(ratio).toBeGreaterThan(0);
-      // What the process told of itself, Redis of what it was asked, and the API server of its connections.
-      for (const what of ['cpuMicros', 'allocatedKib', 'mib', 'scripts', 'reads'] as const)
-        expect(gateway[what]).toBeGreaterThan(0);
-      expect(gateway.connectionsPerCreate).toBeGreaterThanOrEqual(0);
-      expect(exact.map(({ kind }) => kind)).toEqual(['floor', 'gateway', 'again']);
-      for (const { wanted, counted } of exact) expect(counted).toBe(wanted);
-    }
-    // The floor knows no storms: there each has an object, while members of a storm share one.
-    const [floor, gateway] = results[2]!.exact;
-    expect(floor).toMatchObject({ storms: 0, objects: floor!.wanted });
-    expect(gateway!.storms).toBeGreaterThan(0);
-    expect(gateway!.objects).toBeLessThan(gateway!.wanted / 10);
-    rmSync(directory, { recursive: true });
-  }, 90_000);
+
+    it('count objects and fingerprints of the floor and of the gateway, and print a table', async () => {
+      const chosen = ['half', 'growing', 'storm'];
+      const bench = await measure('bench', ...chosen, '--seconds', '0.5', '--warm-up', '0.5', '--rounds', '1');
+      expect(bench.output).toContain('| floor / gateway | alerts/s | ratio |');
+      // Where it ended before its last row, what it said is shown.
+      expect(bench.output).toContain('| storm |');
+      expect(bench.output).toMatch(/\| goal \| must \| aim \| measured \| met \|\n.*\n\| half: ratio \| ≥ 0.65 \|/);
+      const { results } = bench.results as { results: BenchResult[] };
+      expect(results.map(({ scenario }) => scenario)).toEqual(chosen);
+      for (const { ratio, gateway, exact } of results) {
+        expect(ratio).toBeGreaterThan(0);
+        // What the process told of itself, Redis of what it was asked, and the API server of its connections.
+        for (const what of ['cpuMicros', 'allocatedKib', 'mib', 'scripts', 'reads'] as const)
+          expect(gateway[what]).toBeGreaterThan(0);
+        expect(gateway.connectionsPerCreate).toBeGreaterThanOrEqual(0);
+        expect(exact.map(({ kind }) => kind)).toEqual(['floor', 'gateway', 'again']);
+        for (const { wanted, counted } of exact) expect(counted).toBe(wanted);
+      }
+      // The floor knows no storms: there each has an object, while members of a storm share one.
+      const [floor, gateway] = results[2]!.exact;
+      expect(floor).toMatchObject({ storms: 0, objects: floor!.wanted });
+      expect(gateway!.storms).toBeGreaterThan(0);
+      expect(gateway!.objects).toBeLessThan(gateway!.wanted / 10);
+    }, 120_000);
+
+    it('post at a rate to two gateways that have half a core each, or say that they cannot', async () => {
+      const short = ['--rates', '50,100', '--seconds', '1', '--warm-up', '1', '--rounds', '1'];
+      const { code, output, results } = await measure('open-loop', ...short);
+      if (code === 2) {
+        expectNoQuota(output);
+        return;
+      }
+      expect(output).toContain('| webhooks/s | p50 | p95 | p99 |');
+      const rows = (results as { results: OpenLoopResult[] }).results;
+      expect(rows.map(({ rate }) => rate)).toEqual([50, 100]);
+      for (const { rate, rounds } of rows) {
+        expect(rounds).toHaveLength(1);
+        const [{ sent, statuses, objects, wanted, mib, periods }] = rounds;
+        expect(sent).toBe(rate);
+        expect(statuses).toEqual({ 201: rate / 2, 202: rate / 2 });
+        expect(objects).toBe(wanted);
+        for (const gateway of [0, 1]) {
+          expect(mib[gateway]).toBeGreaterThan(0);
+          expect(periods[gateway]!.all).toBeGreaterThan(0);
+        }
+      }
+    }, 120_000);
+
+    it('keep the number of objects constant while they look for what grows', async () => {
+      const { output, results } = await measure('soak', '--minutes', '0.15', '--rate', '100');
+      expect(output).toContain('| until, minutes | RSS, MiB | heap, MiB | descriptors | handles | live objects |');
+      expect(output).toContain('Too short to be judged.');
+      const { sent, statuses, exact, verdicts, samples } = results as SoakResult;
+      expect(sent).toBe(900);
+      expect(Object.keys(statuses).filter((status) => !['200', '201', '202'].includes(status))).toEqual([]);
+      expect(exact.creates).toBe(exact.wanted);
+      expect(exact.deleted).toBeGreaterThan(0);
+      expect(verdicts.map(({ what }) => what)).toEqual(['rss', 'heap', 'descriptors', 'handles']);
+      for (const { objects } of samples) expect(objects).toBeLessThan(exact.wanted);
+    }, 120_000);
+  });
 });
+
+/** Where control groups are not ours to make. */
+function expectNoQuota(output: string): void {
+  expect(output).toMatch(/^no quota of processors can be set here: .*\n$/);
+}

@@ -23,7 +23,9 @@ let version = 1000;
 
 const collection =
   /^\/apis\/remediation\.kubernaut\.io\/v1\/(?:namespaces\/[^/?]+\/)?remediationrequests(?:\/([^/?]+))?(\/status)?(?:\?(.*))?$/;
-const status = (code, reason) => JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason });
+/** A failure that concerns the object of this name. */
+const failure = (code, reason, name) =>
+  JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, details: { name } });
 const tell = (type, text) => {
   for (const watch of watches) watch.write(`{"type":"${type}","object":${text}}\n`);
 };
@@ -66,7 +68,7 @@ function ofRequests(method, [, name, , query = ''], text) {
     const created = stored(text);
     if (query.includes('dryRun')) return [201, created];
     const named = /"name":"([^"]+)"/.exec(text)[1];
-    if (objects.has(named)) return [409, status(409, 'AlreadyExists')];
+    if (objects.has(named)) return [409, failure(409, 'AlreadyExists', named)];
     counts.creates += 1;
     objects.set(named, created);
     tell('ADDED', created);
@@ -79,11 +81,11 @@ function ofRequests(method, [, name, , query = ''], text) {
     return [200, `{"kind":"List","metadata":{"resourceVersion":"${version}"},"items":[${items.join()}]}`];
   }
   const before = objects.get(name);
-  if (before === undefined) return [404, status(404, 'NotFound')];
+  if (before === undefined) return [404, failure(404, 'NotFound', name)];
   if (method === 'GET') return [200, before];
   const patch = JSON.parse(text);
   if (patch.metadata.resourceVersion !== JSON.parse(before).metadata.resourceVersion)
-    return [409, status(409, 'Conflict')];
+    return [409, failure(409, 'Conflict', name)];
   counts.patches += 1;
   return [200, changed(name, before, patch.status)];
 }

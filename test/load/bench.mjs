@@ -1,8 +1,10 @@
-// The gateway against the least that any gateway on this stack does (floor.mjs), in one run: npm run bench [-- scenario …] [--seconds N]
-// [--rounds N] [--json FILE]
+// The gateway against the least that any gateway on this stack does (floor.mjs), in one run:
 //
-// Three servers side by side, each with a Redis and an API server of its own: the floor, the gateway, and the same gateway once more (A/A). One is
-// measured at a time, on a core that it has for itself, in rounds of random order; everything else runs on the other core. Medians, with range.
+//   npm run bench [-- scenario …] [--seconds N] [--warm-up N] [--rounds N] [--json FILE]
+//
+// Three servers side by side, each with a Redis and an API server of its own: the floor, the gateway, and the same gateway once more (A/A).
+// One is measured at a time, on a core that it has for itself, in rounds of random order; everything else runs on the other core. Medians,
+// with range.
 import { parseArgs } from 'node:util';
 import { goalsOf } from './bench-goals.mjs';
 import { Processes, cores, cpuSeconds, shuffled } from './processes.mjs';
@@ -15,6 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '3' },
+    'warm-up': { type: 'string', default: '6' },
     rounds: { type: 'string', default: '5' },
     connections: { type: 'string', default: '32' },
     json: { type: 'string', default: 'bench.json' },
@@ -47,12 +50,14 @@ async function measure(name) {
     const post = async (target, options) => {
       const { url, token, set, from } = target;
       const posted = await generator.ask({ urls: [url], token, set, from, ...common, ...options });
+      if (Object.keys(posted.statuses).some((status) => !/^20[012]$/.test(status)))
+        throw new Error(`${name}, ${target.kind}: answered ${JSON.stringify(posted.statuses)}`);
       if (options.prepare === undefined) target.from += posted.sent;
       return posted;
     };
     for (const target of targets) {
       if (scenario.prepare !== undefined) await post(target, { prepare: scenario.prepare });
-      await post(target, {});
+      await post(target, { durationMs: Number(values['warm-up']) * 1000 });
     }
     for (let round = 0; round < rounds; round++)
       for (const target of shuffled(targets)) target.rounds.push(await measured(target, generator, post, scenario));
@@ -75,10 +80,8 @@ async function measured(target, generator, post, { alerts }) {
     driver: cpuSeconds(generator.pid),
   });
   const before = await state();
-  const { sent, seconds, statuses, latency } = await post(target, {});
+  const { sent, seconds, latency } = await post(target, {});
   const after = await state();
-  if (Object.keys(statuses).some((status) => !status.startsWith('20')))
-    throw new Error(`${target.kind}: answered ${JSON.stringify(statuses)}`);
   const grown = (what) => after[what] - before[what];
   return {
     alertsPerSecond: (sent * alerts) / seconds,

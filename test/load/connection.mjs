@@ -17,7 +17,8 @@ export class Connection {
     const { host, hostname, port } = new URL(url);
     this.url = url;
     this.onDone = onDone;
-    this.preamble = `POST /api/v1/signals/prometheus HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: `;
+    const headers = [`host: ${host}`, `authorization: Bearer ${token}`, 'content-type: application/json'];
+    this.preamble = ['POST /api/v1/signals/prometheus HTTP/1.1', ...headers, 'content-length: '].join('\r\n');
     const onread = { buffer: shared, callback: (length) => this.read(length) };
     this.socket = connect({ host: hostname, port: Number(port), noDelay: true, onread });
     this.socket.on('error', () => this.socket.destroy());

@@ -2,9 +2,10 @@
 //
 //   npm run bench:open [-- --rates 100,1250,2500] [--seconds N] [--warm-up N] [--rounds N] [--api MS] [--json FILE]
 //
-// Half of the alerts are new and half repeat one; webhooks take turns between the gateways, which share a Redis and an API server. Latency counts from
-// when a webhook was due. Each rate of each round has processes of its own, in random order. The gateways are on one core, everything else is on the
-// other one. Medians of rounds; of the longest times the longest. The lowest rate shows what the API server takes and nobody waits for.
+// Half of the alerts are new and half repeat one; webhooks take turns between the gateways, which share a Redis and an API server. Latency
+// counts from when a webhook was due. Each rate of each round has processes of its own, in random order. The gateways are on one core,
+// everything else is on the other one. Medians of rounds; of the longest times, of memory and of lateness the worst. The lowest rate shows
+// what is left where nobody waits.
 import { parseArgs } from 'node:util';
 import { Processes, cores, shuffled } from './processes.mjs';
 import { CpuQuota } from './quota.mjs';
@@ -60,6 +61,7 @@ async function measure(rate) {
     return {
       rate,
       ...posted,
+      warmUp: warm.statuses,
       cpuMicros: after.reduce((sum, { cpuMicros }, i) => sum + cpuMicros - before[i].cpuMicros, 0) / posted.sent,
       mib: after.map(({ rss }) => rss / 2 ** 20),
       loopMs: after.map(({ loopMs }) => loopMs),
@@ -75,7 +77,9 @@ async function measure(rate) {
 
 function summary(rate, rounds) {
   const mid = (of) => median(rounds.map(of));
-  const refused = rounds.flatMap(({ statuses }) => Object.keys(statuses)).filter((status) => !/^20[12]$/.test(status));
+  const refused = rounds
+    .flatMap(({ statuses, warmUp }) => Object.keys({ ...statuses, ...warmUp }))
+    .filter((status) => !/^20[12]$/.test(status));
   const lateness = Math.max(...rounds.map((round) => round.lateness.p99));
   // Half of the webhooks wait for the API server and half do not: what lies in the middle of all is chance.
   const difference = apart(rounds.map(({ byStatus }) => byStatus[201]?.p50 ?? 0));

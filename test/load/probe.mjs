@@ -1,8 +1,8 @@
-// What a process of a measurement knows of itself and nobody else does, told when it is asked over its channel of messages. Floor and gateway
-// are started with it alike: node --import test/load/probe.mjs …
+// What a process of a measurement knows of itself and nobody else does, told when it is asked over its channel of messages. Floor and
+// gateway are started with it alike: node --import test/load/probe.mjs …
 //
-// Allocated is what the heap had grown by at each garbage collection since the one before it, and since the last one until now. Memory of buffers outside
-// the heap is not in it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
+// Allocated is what the heap had grown by at each garbage collection since the one before it, and since the last one until now. Memory of
+// buffers outside the heap is not in it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { GCProfiler } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';

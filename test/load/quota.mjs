@@ -1,5 +1,5 @@
 // The share of a core that a process may use, as a container has it: a control group with a quota of the completely fair scheduler.
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const periodMicros = 100_000;
@@ -7,6 +7,7 @@ const root = '/sys/fs/cgroup';
 /** Version 1 has a hierarchy of its own for processors. */
 const isFirst = existsSync(join(root, 'cpu/cpu.cfs_quota_us'));
 
+const prefix = 'kubernaut-gateway-load-';
 let made = 0;
 
 export class CpuQuota {
@@ -15,7 +16,9 @@ export class CpuQuota {
   /** @throws Error where control groups are not ours to make */
   constructor(cores) {
     made += 1;
-    this.folder = join(root, isFirst ? 'cpu' : '', `kubernaut-gateway-load-${process.pid}-${made}`);
+    const parent = join(root, isFirst ? 'cpu' : '');
+    this.folder = join(parent, `${prefix}${process.pid}-${made}`);
+    removeAbandoned(parent);
     if (!isFirst) writeFileSync(join(root, 'cgroup.subtree_control'), '+cpu');
     mkdirSync(this.folder);
     if (isFirst) {
@@ -42,5 +45,13 @@ export class CpuQuota {
 
   write(file, value) {
     writeFileSync(join(this.folder, file), String(value));
+  }
+}
+
+/** Those of measurements that were killed. */
+function removeAbandoned(parent) {
+  for (const name of readdirSync(parent).filter((found) => found.startsWith(prefix))) {
+    const [pid] = name.slice(prefix.length).split('-');
+    if (!existsSync(`/proc/${pid}`)) rmdirSync(join(parent, name));
   }
 }

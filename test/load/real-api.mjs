@@ -2,8 +2,9 @@
 //
 //   npm run bench:real-api [-- --seconds N] [--warm-up N] [--rounds N] [--connections N] [--json FILE]
 //
-// New alerts, one a webhook, as fast as they are answered; beside it a client that only creates objects like the gateway's, which shows what the API
-// server can do. Both take turns in random order, on a core of their own; the API server, etcd, Redis and the generator share the other one. Medians.
+// New alerts, one a webhook, as fast as they are answered; beside it a client that only creates objects like the gateway's, which shows what
+// the API server can do. Both take turns in random order, on a core of their own; the API server, etcd, Redis and the generator share the
+// other one. Medians.
 import { parseArgs } from 'node:util';
 import { Cluster } from './cluster.mjs';
 import { Processes, cores, imageEnvironment, pin, shuffled } from './processes.mjs';
@@ -66,7 +67,7 @@ try {
       mib: after.rss / 2 ** 20,
     };
   };
-  // The gateway's comes first: the others are made like one of its objects. An API server is slow, and code is compiled as it is used, hence long.
+  // The gateway's comes first: the others are made like one of its objects. Code is compiled as it is used, and an API server is slow.
   for (const kind of ['gateway', 'bare']) await run(kind, values['warm-up']);
   for (let round = 0; round < Number(values.rounds); round++)
     for (const kind of shuffled(['gateway', 'bare'])) rounds.push(await run(kind, values.seconds));

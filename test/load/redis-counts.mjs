@@ -1,5 +1,5 @@
-// What a Redis has been asked so far, by its own count: scripts that were run, and how often it read from a connection. What is written together
-// is read at once, so that reads are round trips.
+// What a Redis has been asked so far, by its own count: scripts that were run, and how often it read from a connection. What is written
+// together is read at once, so that reads are round trips.
 import { Redis } from 'ioredis';
 
 export class RedisCounts {

@@ -124,8 +124,9 @@ const mixed = {
 };
 
 /**
- * `alerts`: of a webhook, on average; `prepare`: how many are known beforehand (numbers 0 to `prepare`); `body`: the webhook with a number;
- * `distinct`: how many fingerprints that many webhooks carry, those known beforehand among them; `connections`: in place of the common number.
+ * `alerts`: of a webhook, on average; `prepare`: how many are known beforehand (numbers 0 to `prepare`); `body`: the webhook with a
+ * number; `distinct`: how many fingerprints that many webhooks carry, those known beforehand among them; `connections`: in place of the
+ * common number.
  */
 export const scenarios = {
   new: unique(1),
