@@ -26,7 +26,6 @@ const {
   PAUSE,
 } = __ENV;
 if (!TOKEN) throw new Error('no token: add -e TOKEN=<token of a sender>; npm run standalone prints one');
-const run = Date.now().toString(36);
 const outcomes = {
   created: new Counter('signals_created'),
   duplicate: new Counter('signals_duplicate'),
@@ -54,8 +53,11 @@ export const options = {
   thresholds: { http_req_failed: ['rate==0'], http_req_duration: ['p(95)<500', 'p(99)<1000'], checks: ['rate==1'] },
 };
 
+/** What the names of all callers' alerts have in common, so that one can repeat what another one has posted. */
+export const setup = () => Date.now().toString(36);
+
 /** Its number makes an alert another one; every one has a name of its own, so that none is a member of a storm. */
-const alert = (number) => ({
+const alert = (run, number) => ({
   status: 'firing',
   labels: {
     alertname: `Load${run}x${number}`,
@@ -76,13 +78,15 @@ const pause = () => Number(PAUSE || Math.max(0.25, exec.instance.vusActive / mos
 /** The first refusal of each caller is shown. */
 let hasWarned = false;
 
-export default function () {
+export default function (run) {
   const size = Number(ALERTS);
   const post = exec.scenario.iterationInTest;
+  const share = 1 - Number(DUPLICATES);
+  const before = Math.floor(post * share);
+  const repeats = Math.floor((post + 1) * share) === before;
   // A duplicate repeats what was posted some time ago, or, at the beginning, the first.
-  const repeats = Math.random() < Number(DUPLICATES);
-  const from = (repeats ? Math.max(0, post - 1000) : post) * size;
-  const body = JSON.stringify({ version: '4', alerts: Array.from({ length: size }, (_, i) => alert(from + i)) });
+  const from = (repeats ? Math.max(0, before - 500) : before) * size;
+  const body = JSON.stringify({ version: '4', alerts: Array.from({ length: size }, (_, i) => alert(run, from + i)) });
   const answer = http.post(`${GATEWAY_URL}/api/v1/signals/prometheus`, body, {
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
   });
