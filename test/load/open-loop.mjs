@@ -82,7 +82,7 @@ function summary(rate, rounds) {
     .filter((status) => !/^20[12]$/.test(status));
   const lateness = Math.max(...rounds.map((round) => round.lateness.p99));
   // Half of the webhooks wait for the API server and half do not: what lies in the middle of all is chance.
-  const difference = apart(rounds.map(({ byStatus }) => byStatus[201]?.p50 ?? 0));
+  const difference = rounds.length < 2 ? undefined : apart(rounds.map(({ byStatus }) => byStatus[201]?.p50 ?? 0));
   return {
     rate,
     p50: mid(({ latency }) => latency.p50),
@@ -123,7 +123,7 @@ const columns = [
   ['RSS, MiB', ({ mib }) => mib.toFixed(0)],
   ['throttled', ({ throttled }) => `${(throttled * 100).toFixed(0)} %`],
   ['CPU µs', ({ cpuMicros }) => cpuMicros.toFixed(0)],
-  ['A/A', ({ difference }) => `${(difference * 100).toFixed(0)} %`],
+  ['A/A', ({ difference }) => (difference === undefined ? '' : `${(difference * 100).toFixed(0)} %`)],
   ['valid', ({ problems }) => (problems.length === 0 ? 'yes' : problems.join('; '))],
 ];
 

@@ -2,8 +2,8 @@
 //
 //   npm run bench:real-api [-- --seconds N] [--warm-up N] [--rounds N] [--connections N] [--json FILE]
 //
-// New alerts, one a webhook, as fast as they are answered; beside it a client that only creates objects like the gateway's, which shows what
-// the API server can do. Both take turns in random order, on a core of their own; the API server, etcd, Redis and the generator share the
+// New alerts, one a webhook, as fast as they are answered; beside it a client that only creates objects like the gateway's, which shows
+// what the API server can do. Both take turns in random order, on a core of their own; the API server, etcd, Redis and the generator share the
 // other one. Medians.
 import { parseArgs } from 'node:util';
 import { Cluster } from './cluster.mjs';

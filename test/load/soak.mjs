@@ -2,8 +2,8 @@
 //
 //   npm run soak [-- --minutes 30] [--rate 500] [--json FILE]
 //
-// Webhooks come at a fixed rate (scenario `mixed`: new, known and resolved alerts, some of them 50 at once). Memory can only be flat when the
-// number of objects is: the API server completes and deletes each after 30 s, as they are where somebody remediates, and tells watches.
+// Webhooks come at a fixed rate (scenario `mixed`: new, known and resolved alerts, some of them 50 at once). Memory can only be flat when
+// the number of objects is: the API server completes and deletes each after 30 s, as they are where somebody remediates, and tells watches.
 //
 // Flat is what has not grown from the second fifth of the time to the last one, medians: memory by no more than 10 %, descriptors and
 // handles by no more than 5. In less than 5 minutes a gateway warms up, and nothing is said of that.
