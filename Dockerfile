@@ -40,9 +40,10 @@ COPY --from=opa /opa /usr/local/bin/opa
 COPY --from=build /out /app
 WORKDIR /app
 # Distroless has node in /nodejs. Its heap is a share of the container's memory limit: buffers, code and opa need the rest. A larger young
-# generation lets what one webhook needs die young.
+# generation lets what one webhook needs die young. Two arenas are enough for the memory of buffers; one for each thread would keep some 30 MiB.
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
     NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     NODE_OPTIONS="--max-old-space-size-percentage=55 --max-semi-space-size=16"
 USER 65532:65532
 EXPOSE 8080 9090

@@ -2,8 +2,7 @@
 //
 // To find and read 1,300 files of packages one after the other takes longer than to start. What the compiler made stays beside it: the load
 // suite runs parts of it. What cannot be bundled, or is only looked for, stays in node_modules.
-import { renameSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -22,19 +21,30 @@ const lookedFor = [
 /** What has files that are found by where the package lies: the explorer's pages, and the engine that a thread of its own loads. */
 const withFiles = ['swagger-ui-dist', '@open-policy-agent/opa-wasm'];
 
-/** Of the Kubernetes client we use what finds and reads its configuration. The other 17 MB are a class for each kind and version. */
-const clientConfiguration = {
-  name: 'client-configuration',
+/**
+ * What packages bring and nothing here uses: of the Kubernetes client all but what finds and reads its configuration (17 MB of classes, an
+ * HTTP client of its own), of class-validator the telephone numbers of the world.
+ */
+const unused = {
+  './gen/index.js': ['createConfiguration', 'ServerConfiguration'],
+  undici: ['Agent', 'ProxyAgent'],
+  'libphonenumber-js/max': ['parsePhoneNumberFromString'],
+};
+const withoutUnused = {
+  name: 'without-unused',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({
       path: join(require.resolve('@kubernetes/client-node'), '..', 'config.js'),
     }));
-    onResolve({ filter: /^\.\/gen\/index\.js$/ }, () => ({ path: 'generated', namespace: 'none' }));
-    onLoad({ filter: /.*/, namespace: 'none' }, () => ({
-      contents: `
-        const absent = () => { throw new Error('the generated clients are not in the bundle'); };
-        export const createConfiguration = absent;
-        export class ServerConfiguration { constructor() { absent(); } }`,
+    onResolve({ filter: /^(\.\/gen\/index\.js|undici|libphonenumber-js\/max)$/ }, ({ path, importer }) =>
+      /node_modules\/(@kubernetes\/client-node|class-validator)\//.test(importer)
+        ? { path, namespace: 'unused' }
+        : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: unused[path]
+        .map((name) => `export function ${name}() { throw new Error('${name} of ${path} is not in the bundle'); }`)
+        .join('\n'),
     }));
   },
 };
@@ -57,14 +67,19 @@ const { warnings } = await build({
   platform: 'node',
   target: 'node22',
   format: 'cjs',
-  // Nest names providers by their classes, errors are told apart by theirs.
-  keepNames: true,
   external: [...lookedFor.flatMap((name) => [name, `${name}/*`]), ...withFiles],
-  plugins: [clientConfiguration, oneRequire],
+  plugins: [withoutUnused, oneRequire],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
 });
 // Such as a name that a package does not export.
 if (warnings.length > 0) process.exit(1);
-renameSync('dist/bundle.js', 'dist/main.js');
+// One character beyond ASCII, and the engine keeps two bytes for each of the whole text. What is left of them stands in regular expressions.
+const text = await readFile('dist/bundle.js', 'utf8');
+await writeFile(
+  'dist/main.js',
+  text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  { mode: 0o755 },
+);
+await rm('dist/bundle.js');

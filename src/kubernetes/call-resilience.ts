@@ -43,6 +43,9 @@ export class CallResilience {
     },
   );
 
+  /** Whether the last call had an answer: then the breaker has nothing to count, and its own way to a call costs as much as the call. */
+  private isAnswering = true;
+
   constructor(log: LogSink) {
     let told = false;
     this.breaker.onBreak((reason) => {
@@ -79,12 +82,23 @@ export class CallResilience {
       try {
         // The policy would have others wait for the probe, beyond their own deadlines.
         if (this.breaker.state === CircuitState.HalfOpen) throw suspended();
-        return await this.throughBreaker(attempt, deadline);
+        return await this.attemptOnce(attempt, deadline);
       } catch (caught) {
         const error = caught instanceof BrokenCircuitError ? suspended() : caught;
         if (!repeat || retries === maxRetries || !isWorthRepeating(error, deadline)) throw error;
         await delay(pauseAfter(error, retries));
       }
+    }
+  }
+
+  private async attemptOnce<T>(attempt: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
+    if (!this.isAnswering || this.breaker.state !== CircuitState.Closed) return this.throughBreaker(attempt, deadline);
+    try {
+      return await attempt();
+    } catch (error) {
+      if (isAnswer(error)) throw error;
+      this.isAnswering = false;
+      return this.throughBreaker<T>(() => Promise.reject(error as Error), undefined);
     }
   }
 
@@ -101,6 +115,7 @@ export class CallResilience {
       },
       deadline,
     );
+    this.isAnswering = true;
     if ('refusal' in answered) throw answered.refusal;
     return answered.value;
   }

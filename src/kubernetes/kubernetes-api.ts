@@ -116,30 +116,29 @@ export class KubernetesApi {
    * Calls the API server and answers the parsed body. Repeats the call where that helps.
    * @throws KubernetesApiError for every answer that is not 2xx, and when there is none
    */
-  async call<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions = {}): Promise<T> {
-    try {
-      return await this.resilience.execute(() => this.authenticated<T>(method, path, options), options);
-    } catch (error) {
-      if (error instanceof KubernetesApiError && systemic.has(error.failure)) this.onRefusal(error);
-      throw error;
-    }
+  call<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions = {}): Promise<T> {
+    return this.resilience
+      .execute(() => this.authenticated<T>(method, path, options), options)
+      .catch((error: unknown) => {
+        if (error instanceof KubernetesApiError && systemic.has(error.failure)) this.onRefusal(error);
+        throw error;
+      });
   }
 
   /** One attempt; two when our credentials are not accepted, for they may just have been renewed. */
-  private async authenticated<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
-    try {
-      return await this.attempt<T>(method, path, options);
-    } catch (error) {
+  private authenticated<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
+    return this.attempt<T>(method, path, options).catch((error: unknown) => {
       if (!isFailure(error, 'unauthenticated')) throw error;
       this.renewCredentials();
       return this.attempt<T>(method, path, options);
-    }
+    });
   }
 
   private async attempt<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.options.callTimeoutMs;
     const startedAt = performance.now();
     try {
+      const credentials = this.areCredentialsFresh() ? this.headers : await this.credentials();
       const { statusCode, headers, text } = await exchange(
         this.calls,
         {
@@ -148,7 +147,7 @@ export class KubernetesApi {
           headers: {
             accept: options.accept ?? 'application/json',
             ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
-            ...(await this.credentials()),
+            ...credentials,
           },
           body: options.body === undefined ? null : JSON.stringify(options.body),
         },
@@ -219,14 +218,18 @@ export class KubernetesApi {
   }
 
   private async credentials(): Promise<Record<string, string>> {
-    const now = performance.now();
-    if (now - this.headersReadAt > credentialsMaxAgeMs) {
+    if (!this.areCredentialsFresh()) {
+      const now = performance.now();
       const options: RequestOptions = {};
       await this.config.applyToHTTPSOptions(options);
       this.headers = { ...(options.headers as Record<string, string> | undefined), ...basicAuth(options.auth) };
       this.headersReadAt = now;
     }
     return this.headers;
+  }
+
+  private areCredentialsFresh(): boolean {
+    return performance.now() - this.headersReadAt <= credentialsMaxAgeMs;
   }
 }
 

@@ -12,8 +12,8 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 const token = 'load';
 const ticksPerSecond = 100;
 const signals = ['SIGINT', 'SIGTERM'];
-/** The limit that goals of memory are about. MiB. */
-const memoryLimit = 256;
+/** The limit of the chart. MiB. */
+const memoryLimit = 512;
 
 /** One core is for who is measured, where there are two. */
 export const cores = availableParallelism() > 1 ? { measured: 1, others: 0 } : {};
@@ -155,12 +155,18 @@ export class Processes {
 
 /** What the image sets, with the share of the memory limit in megabytes: here is no limit. And the probe, which answers to `probe`. */
 export function imageEnvironment() {
-  const flags = /NODE_OPTIONS="([^"]*)"/.exec(readFileSync(here('../../Dockerfile'), 'utf8'))[1];
+  const dockerfile = readFileSync(here('../../Dockerfile'), 'utf8');
+  const flags = /NODE_OPTIONS="([^"]*)"/.exec(dockerfile)[1];
+  const arenas = /MALLOC_ARENA_MAX=(\d+)/.exec(dockerfile)[1];
   const fixed = flags.replace(
     /--max-old-space-size-percentage=(\d+)/,
     (_, share) => `--max-old-space-size=${Math.floor((memoryLimit * share) / 100)}`,
   );
-  return { NODE_ENV: 'production', NODE_OPTIONS: `${fixed} --import=${new URL('./probe.mjs', import.meta.url).href}` };
+  return {
+    NODE_ENV: 'production',
+    MALLOC_ARENA_MAX: arenas,
+    NODE_OPTIONS: `${fixed} --import=${new URL('./probe.mjs', import.meta.url).href}`,
+  };
 }
 
 async function textOf(url) {

@@ -75,7 +75,9 @@ export class PriorityPolicy {
 export async function usablePolicy({ file, fileMayBeAbsent, opaPath }: PriorityPolicyOptions): Promise<RegoPolicy> {
   const isAbsent = (await versionOf(file)) === undefined;
   if (isAbsent && !fileMayBeAbsent) throw new Error(`priority.rego_policy_path: ${file} cannot be read`);
-  const compiled = isAbsent ? await shippedPolicy() : await readPolicy(file, opaPath);
+  // The one that comes with the gateway is tried by its tests.
+  if (isAbsent) return new RegoPolicy(await shippedPolicy());
+  const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
   return new RegoPolicy(compiled);
 }

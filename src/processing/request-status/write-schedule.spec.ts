@@ -1,0 +1,67 @@
+import { WriteSchedule } from './write-schedule';
+
+describe('WriteSchedule', () => {
+  let written: { readonly entry: string; readonly at: number }[];
+  let schedule: WriteSchedule<string>;
+  const begin = performance.now();
+  const elapsed = () => performance.now() - begin;
+  const names = () => written.map(({ entry }) => entry);
+
+  beforeEach(() => {
+    written = [];
+    schedule = new WriteSchedule((entry) => {
+      written.push({ entry, at: elapsed() });
+      return Promise.resolve();
+    });
+  });
+  afterEach(() => schedule.clear());
+  const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  const untilWritten = async (count: number) => {
+    while (written.length < count) await wait(5);
+  };
+
+  it('writes what is due first, and nothing before it is due', async () => {
+    const added = elapsed();
+    schedule.add('late', 200);
+    schedule.add('soon', 50);
+    await untilWritten(2);
+    expect(names()).toEqual(['soon', 'late']);
+    // A timer may come a little early by this clock, never much.
+    expect(written[0]!.at - added).toBeGreaterThan(48);
+    expect(written[1]!.at - added).toBeGreaterThan(198);
+  });
+
+  it('writes an entry once, however often it is added before', async () => {
+    for (let i = 0; i < 100; i++) schedule.add('a', i % 2 === 0 ? 20 : 60);
+    await untilWritten(1);
+    await wait(150);
+    expect(names()).toEqual(['a']);
+    schedule.add('a', 0);
+    await untilWritten(2);
+  });
+
+  it('writes no more than a hundred a second, in the order in which they fell due', async () => {
+    const entries = Array.from({ length: 30 }, (_, i) => String(i));
+    for (const entry of entries) schedule.add(entry, 0);
+    await untilWritten(30);
+    expect(names()).toEqual(entries);
+    // Four at once, each with a place of 40 ms: the last of 30 comes after seven others in its place.
+    expect(written[29]!.at - written[0]!.at).toBeGreaterThan(7 * 40 - 20);
+  });
+
+  it('goes on after it had nothing to do', async () => {
+    schedule.add('a', 0);
+    await untilWritten(1);
+    await wait(100);
+    schedule.add('b', 0);
+    await untilWritten(2);
+    expect(names()).toEqual(['a', 'b']);
+  });
+
+  it('writes nothing that was still to come when it is cleared', async () => {
+    schedule.add('a', 20);
+    schedule.clear();
+    await wait(100);
+    expect(written).toEqual([]);
+  });
+});
