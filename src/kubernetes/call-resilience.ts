@@ -98,7 +98,7 @@ export class CallResilience {
     } catch (error) {
       if (isAnswer(error)) throw error;
       this.isAnswering = false;
-      return this.throughBreaker<T>(() => Promise.reject(error as Error), undefined);
+      return this.throughBreaker<T>(() => Promise.reject(error), undefined);
     }
   }
 
