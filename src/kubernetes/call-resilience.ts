@@ -98,12 +98,16 @@ export class CallResilience {
     } catch (error) {
       if (isAnswer(error)) throw error;
       this.isAnswering = false;
-      return this.throughBreaker<T>(() => Promise.reject(error), undefined);
+      // The breaker counts this one, too.
+      const again = (): never => {
+        throw error;
+      };
+      return this.throughBreaker<T>(again, undefined);
     }
   }
 
   /** A refusal is an answer: for the policy, which takes every error for none, it has to look like a success. */
-  private async throughBreaker<T>(attempt: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
+  private async throughBreaker<T>(attempt: () => T | Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
     const answered = await this.breaker.execute(
       async (): Promise<{ readonly value: T } | { readonly refusal: unknown }> => {
         try {
