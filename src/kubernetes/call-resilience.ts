@@ -98,6 +98,7 @@ export class CallResilience {
     } catch (error) {
       if (isAnswer(error)) throw error;
       this.isAnswering = false;
+      if (this.circuit !== 'closed') throw error;
       // The breaker counts this one, too.
       const again = (): never => {
         throw error;

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { V1ListMeta } from '@kubernetes/client-node';
 import { beforeDeadline } from '../deadline';
-import type { RequestRef } from '../state/signal-state';
+import type { RequestRef } from '../request-ref';
 import { KubernetesApi } from './kubernetes-api';
 import { KubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
-import { keyOf, type RequestRef } from '../state/signal-state';
+import { keyOf, type RequestRef } from '../request-ref';
 import { toKnownRequest, type KnownRequest } from './known-request';
 import type { KubernetesApi } from './kubernetes-api';
 import type { RemediationRequest } from './remediation-request';

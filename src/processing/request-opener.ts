@@ -13,7 +13,7 @@ import type { Clock } from '../clock';
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { Signal } from '../signal/signal';
 import { standingOf } from './deduplication/standing';
-import type { RequestRef } from '../state/signal-state';
+import type { RequestRef } from '../request-ref';
 
 /** An incident that has no request. */
 export interface NewIncident {

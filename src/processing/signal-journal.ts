@@ -2,7 +2,7 @@ import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, isSignal, type SignalReading, type Signal } from '../signal/signal';
-import { keyOf } from '../state/signal-state';
+import { keyOf } from '../request-ref';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
 import type { SignalOutcome } from './signal-outcome';
 

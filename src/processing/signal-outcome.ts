@@ -1,5 +1,6 @@
 import type { Classification } from '../kubernetes/remediation-request.factory';
-import type { Occurrences, RequestRef } from '../state/signal-state';
+import type { Occurrences } from '../state/signal-state';
+import type { RequestRef } from '../request-ref';
 import type { StormType } from '../state/storm-windows';
 
 /** Why a firing signal is a duplicate. */

@@ -1,4 +1,5 @@
-import type { ClaimRequest, RequestRef, SignalState } from '../../src/state/signal-state';
+import type { ClaimRequest, SignalState } from '../../src/state/signal-state';
+import type { RequestRef } from '../../src/request-ref';
 import { aFingerprint, aRequest } from '../support/incident';
 import { RedisServer } from '../support/redis-server';
 import { subjects, type SignalStateSubject } from './signal-state.subjects';

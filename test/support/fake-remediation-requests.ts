@@ -5,7 +5,7 @@ import { toKnownRequest, type KnownRequest } from '../../src/kubernetes/known-re
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
 import { RemediationRequestClient } from '../../src/kubernetes/remediation-request.client';
 import { RemediationRequestIndex } from '../../src/kubernetes/remediation-request.index';
-import type { RequestRef } from '../../src/state/signal-state';
+import type { RequestRef } from '../../src/request-ref';
 import { RecordingLog } from './recording-log';
 
 /** For a class that is given an API and calls nothing on it. */

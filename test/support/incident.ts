@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { RequestRef } from '../../src/state/signal-state';
+import type { RequestRef } from '../../src/request-ref';
 
 /** A fingerprint that nothing else in any spec has. */
 export function aFingerprint(): string {

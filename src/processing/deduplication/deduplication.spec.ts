@@ -9,7 +9,8 @@ import type {
 import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import type { Signal } from '../../signal/signal';
-import { StateUnavailableError, type RequestRef } from '../../state/signal-state';
+import { StateUnavailableError } from '../../state/signal-state';
+import type { RequestRef } from '../../request-ref';
 import type { EmbeddedSignalState } from '../../state/embedded/embedded-signal-state';
 import type { Claimed, Deduplication } from './deduplication';
 

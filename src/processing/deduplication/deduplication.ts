@@ -7,7 +7,8 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
-import { keyOf, type Claim, type Occurrences, type RequestRef, type SignalState } from '../../state/signal-state';
+import type { Claim, Occurrences, SignalState } from '../../state/signal-state';
+import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
 import { standingOf, type Standing } from './standing';

@@ -2,7 +2,7 @@ import { aProcessor, cooldownMs } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
-import type { RequestRef } from '../../state/signal-state';
+import type { RequestRef } from '../../request-ref';
 
 const signal = aSignal({ senderFingerprint: 'a' });
 

@@ -6,7 +6,7 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { signalOf } from '../../kubernetes/remediation-request.signal';
 import type { LogSink } from '../../logging/log-sink';
-import { isSameRequest, keyOf } from '../../state/signal-state';
+import { isSameRequest, keyOf } from '../../request-ref';
 import { refOf } from '../deduplication/deduplication';
 import { standingOf } from '../deduplication/standing';
 import type { RequestStatus } from '../request-status/request-status';

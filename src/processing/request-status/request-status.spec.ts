@@ -10,7 +10,7 @@ import { RecordingLog } from '../../../test/support/recording-log';
 import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import type { Signal } from '../../signal/signal';
-import type { RequestRef } from '../../state/signal-state';
+import type { RequestRef } from '../../request-ref';
 import { RequestStatus } from './request-status';
 import { sightingOf } from './sighting';
 

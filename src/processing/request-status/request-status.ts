@@ -5,7 +5,8 @@ import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-reques
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { LogSink } from '../../logging/log-sink';
-import { keyOf, type Occurrences, type RequestRef } from '../../state/signal-state';
+import type { Occurrences } from '../../state/signal-state';
+import { keyOf, type RequestRef } from '../../request-ref';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
 import { firingLast, type Sighting } from './sighting';
 import { WriteSchedule } from './write-schedule';

@@ -5,7 +5,7 @@ import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.e
 import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
-import { keyOf, type RequestRef } from '../../state/signal-state';
+import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormMembers } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
 import { recordedIn, stormStatusAfter, type MemberChange, type StormChange } from './storm-status';

@@ -10,7 +10,7 @@ import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { severities } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
-import { keyOf, type RequestRef } from '../../state/signal-state';
+import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormGroup, StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
 import { concurrently } from '../concurrently';
 import type { RequestOpener } from '../request-opener';

@@ -1,16 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
-import {
-  isSameRequest,
-  type Claim,
-  type ClaimRequest,
-  type Confirmation,
-  type Entry,
-  type Occurrences,
-  type Release,
-  type SignalState,
-} from '../signal-state';
+import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
+import { isSameRequest } from '../../request-ref';
 
 export interface EmbeddedSignalStateOptions {
   readonly clock: Clock;

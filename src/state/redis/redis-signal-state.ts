@@ -1,15 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  keyOf,
-  refOfKey,
-  type Claim,
-  type ClaimRequest,
-  type Confirmation,
-  type Entry,
-  type Occurrences,
-  type Release,
-  type SignalState,
-} from '../signal-state';
+import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
+import { keyOf, refOfKey } from '../../request-ref';
 import { claimScript } from './claim.lua';
 import { confirmScript } from './confirm.lua';
 import { findScript } from './find.lua';
