@@ -93,18 +93,18 @@ export class CallResilience {
 
   private async attemptOnce<T>(attempt: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
     if (!this.isAnswering || this.breaker.state !== CircuitState.Closed) return this.throughBreaker(attempt, deadline);
+    let outcome: () => T;
     try {
-      return await attempt();
+      const value = await attempt();
+      outcome = () => value;
     } catch (error) {
-      if (isAnswer(error)) throw error;
-      this.isAnswering = false;
-      if (this.circuit !== 'closed') throw error;
-      // The breaker counts this one, too.
-      const again = (): never => {
+      if (!isAnswer(error)) this.isAnswering = false;
+      outcome = () => {
         throw error;
       };
-      return this.throughBreaker<T>(again, undefined);
     }
+    // The breaker counts what had no answer in a row: it has to hear of this one, or that it ends the row of another's.
+    return this.isAnswering || this.circuit !== 'closed' ? outcome() : this.throughBreaker(outcome, undefined);
   }
 
   /** A refusal is an answer: for the policy, which takes every error for none, it has to look like a success. */

@@ -36,6 +36,8 @@ export function exchange(
   request: Dispatcher.DispatchOptions,
   limits: ExchangeLimits,
 ): Promise<HttpAnswer> {
+  // Nothing is sent for somebody who was told already that it failed: a create would come late, and by surprise.
+  if (remainingMs(limits.signal) <= 0) return Promise.reject(new ExchangeAbandonedError('its caller waits no longer'));
   return new Promise((resolve, reject) => {
     dispatcher.dispatch(request, new Exchange(limits, resolve, reject));
   });

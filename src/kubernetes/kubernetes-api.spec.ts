@@ -130,6 +130,12 @@ describe('KubernetesApi', () => {
     expect(tokens).toHaveLength(1);
   });
 
+  it('sends nothing for a caller that waits no longer', async () => {
+    expect(await failureOf(call(0))).toMatchObject({ failure: 'unavailable', abandoned: true });
+    await call();
+    expect(tokens).toHaveLength(1);
+  });
+
   it('ends with its deadline, whatever the server does', async () => {
     script.push(hang, hang, hang);
     expect(await failureOf(call(700))).toMatchObject({ failure: 'unavailable' });

@@ -101,6 +101,14 @@ describe('the log', () => {
     expect(text).not.toContain('s3cret');
   });
 
+  it('redacts it in errors as well, and writes a line for what cannot be shown', async () => {
+    const error = Object.assign(new Error('no'), { token: 's3cret' });
+    const round: Record<string, unknown> = {};
+    round.self = round;
+    const [line] = lines(await written((log) => log.info({ err: error, round, big: 7n }, 'x')));
+    expect(line).toMatchObject({ err: { message: 'no', token: '***' }, round: '[cannot be shown]' });
+  });
+
   it('changes its level while it runs', async () => {
     const text = await written((log) => {
       log.debug({}, 'before');

@@ -42,8 +42,8 @@ export class LineBuffer implements DestinationStream {
 
   /** Writes what is left, before the process ends. */
   end(): void {
-    this.pass();
     try {
+      this.pass();
       this.stream.flushSync();
     } catch {
       // Its file could not be opened yet, or is closed already: nobody is left to be told.

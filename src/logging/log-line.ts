@@ -32,9 +32,14 @@ function valueOf(value: unknown, isOwn: boolean, forPeople: boolean): string {
   if (typeof value === 'string') return isOwn ? JSON.stringify(value) : textOf(value, forPeople);
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null';
   if (Array.isArray(value)) return `[${value.map((entry) => valueOf(entry, false, forPeople)).join()}]`;
-  if (value instanceof Error) return JSON.stringify(stdSerializers.err(value));
   if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? String(value) : 'null';
-  return JSON.stringify(value, (name, inner: unknown) => (secrets.has(name) ? '***' : inner));
+  try {
+    const plain = value instanceof Error ? stdSerializers.err(value) : value;
+    return JSON.stringify(plain, (name, inner: unknown) => (secrets.has(name) ? '***' : inner));
+  } catch {
+    // Such as an object that contains itself: who logs must not fail for that.
+    return '"[cannot be shown]"';
+  }
 }
 
 function escaped(character: string): string {

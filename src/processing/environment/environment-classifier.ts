@@ -23,6 +23,7 @@ export interface EnvironmentRules {
 const alertLabel = 'environment';
 /** There are few environments, and they are asked for with every signal. */
 const maxSaid = 1_000;
+const maxSaidLength = 128;
 
 /** Says in which environment a signal happened, from what is watched: no call, and a change counts at once. */
 export class EnvironmentClassifier {
@@ -60,6 +61,8 @@ export class EnvironmentClassifier {
     if (this.said.has(said)) return this.said.get(said);
     const environment = said.trim().toLowerCase();
     const usable = isDnsLabel(environment) ? environment : undefined;
+    // A sender may say anything, of any length.
+    if (said.length > maxSaidLength) return usable;
     if (this.said.size >= maxSaid) this.said.clear();
     this.said.set(said, usable);
     return usable;

@@ -59,7 +59,7 @@ const maxAttempts = 8;
 export class RequestStatus {
   private readonly pending = new Map<string, Pending>();
   /** Of counts; what a sender waits for is not held up by them. */
-  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry));
+  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), hasSightings);
   private failing = false;
 
   constructor(

@@ -49,6 +49,28 @@ describe('WriteSchedule', () => {
     expect(written[29]!.at - written[0]!.at).toBeGreaterThan(7 * 40 - 20);
   });
 
+  it('comes at the earlier of two times', async () => {
+    const added = elapsed();
+    schedule.add('a', 5_000);
+    schedule.add('a', 20);
+    await untilWritten(1);
+    expect(written[0]!.at - added).toBeLessThan(4_000);
+  });
+
+  it('lets what is urgent go first, at the pace of the writes alone', async () => {
+    schedule = new WriteSchedule(
+      (entry) => {
+        written.push({ entry, at: elapsed() });
+        return Promise.resolve();
+      },
+      (entry) => entry.startsWith('urgent'),
+    );
+    for (let i = 0; i < 20; i++) schedule.add(`count ${i}`, 0);
+    for (let i = 0; i < 20; i++) schedule.add(`urgent ${i}`, 0);
+    await untilWritten(40);
+    expect(names().slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `urgent ${i}`));
+  });
+
   it('goes on after it had nothing to do', async () => {
     schedule.add('a', 0);
     await untilWritten(1);

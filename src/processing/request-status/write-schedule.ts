@@ -12,23 +12,32 @@ const placeMs = 40;
  * server should bear for their sake. One timer serves all of them, for there are thousands that want to be written once a second.
  */
 export class WriteSchedule<Entry> {
-  private readonly scheduled = new Set<Entry>();
-  /** By the step in which they fall due. */
+  /** The step in which each falls due, or that in which it did. */
+  private readonly scheduled = new Map<Entry, number>();
   private readonly steps = new Map<number, Entry[]>();
+  private readonly urgent = new Set<Entry>();
   private readonly ready = new Set<Entry>();
   private step = 0;
+  private steppedAt = 0;
   private writing = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param write never rejects */
-  constructor(private readonly write: (entry: Entry) => Promise<void>) {}
+  /**
+   * @param write never rejects
+   * @param isUrgent whether an entry that is due goes before others, and is written as soon as another write ends
+   */
+  constructor(
+    private readonly write: (entry: Entry) => Promise<void>,
+    private readonly isUrgent: (entry: Entry) => boolean = () => false,
+  ) {}
 
-  /** One that is scheduled already stays where it is. */
+  /** One that is scheduled already comes at the earlier of the two times. */
   add(entry: Entry, afterMs: number): void {
-    if (this.scheduled.has(entry)) return;
-    this.scheduled.add(entry);
+    if (this.timer === undefined) this.steppedAt = performance.now();
     // The present step may be over in a moment.
     const step = this.step + 1 + Math.ceil(afterMs / stepMs);
+    if ((this.scheduled.get(entry) ?? Number.POSITIVE_INFINITY) <= step) return;
+    this.scheduled.set(entry, step);
     const same = this.steps.get(step);
     if (same === undefined) this.steps.set(step, [entry]);
     else same.push(entry);
@@ -38,31 +47,44 @@ export class WriteSchedule<Entry> {
   clear(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.scheduled.clear();
-    this.steps.clear();
-    this.ready.clear();
+    for (const waiting of [this.scheduled, this.steps, this.urgent, this.ready]) waiting.clear();
   }
 
   private wait(): NodeJS.Timeout {
     return setTimeout(() => {
-      this.step++;
-      for (const entry of this.steps.get(this.step) ?? []) this.ready.add(entry);
-      this.steps.delete(this.step);
+      // A busy process may have been late for several steps.
+      const now = performance.now();
+      const passed = Math.max(1, Math.floor((now - this.steppedAt) / stepMs));
+      this.steppedAt = now;
+      for (const last = this.step + passed; this.step < last;) this.fallDue(++this.step);
       this.timer = this.steps.size > 0 ? this.wait() : undefined;
       this.begin();
     }, stepMs).unref();
   }
 
+  private fallDue(step: number): void {
+    for (const entry of this.steps.get(step) ?? []) {
+      // It may have come earlier, and even be back.
+      if (this.scheduled.get(entry) === step) (this.isUrgent(entry) ? this.urgent : this.ready).add(entry);
+    }
+    this.steps.delete(step);
+  }
+
   private begin(): void {
-    for (const entry of this.ready) {
-      if (this.writing === atOnce) return;
-      this.ready.delete(entry);
-      this.scheduled.delete(entry);
-      this.writing++;
-      void Promise.all([this.write(entry), delay(placeMs, undefined, { ref: false })]).then(() => {
-        this.writing--;
-        this.begin();
-      });
+    for (const [waiting, keptMs] of [
+      [this.urgent, 0],
+      [this.ready, placeMs],
+    ] as const) {
+      for (const entry of waiting) {
+        if (this.writing === atOnce) return;
+        waiting.delete(entry);
+        this.scheduled.delete(entry);
+        this.writing++;
+        void Promise.all([this.write(entry), delay(keptMs, undefined, { ref: false })]).then(() => {
+          this.writing--;
+          this.begin();
+        });
+      }
     }
   }
 }

@@ -69,14 +69,15 @@ export function tokensOf({ labels }: Signal): string[] {
 }
 
 /** Most labels of most signals were seen a moment ago. */
+const maxRememberedLength = 2 * maxValueLength;
 const tokensOfTexts = new LRUCache<string, string>({ max: 4_096 });
 
 function tokenOf(text: string, valueAt: number): string {
-  let token = tokensOfTexts.get(text);
-  if (token === undefined) {
-    token = hash('sha256', text.slice(0, valueAt) + folded(text.slice(valueAt)), 'hex').slice(0, 12);
-    tokensOfTexts.set(text, token);
-  }
+  const known = tokensOfTexts.get(text);
+  if (known !== undefined) return known;
+  const token = hash('sha256', text.slice(0, valueAt) + folded(text.slice(valueAt)), 'hex').slice(0, 12);
+  // The name of a label may be of any length.
+  if (text.length <= maxRememberedLength) tokensOfTexts.set(text, token);
   return token;
 }
 
