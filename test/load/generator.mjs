@@ -95,7 +95,9 @@ async function openLoop({ urls, token, connections, durationMs, rate }, bodyOf) 
     const lane = lanes[tally.sent % lanes.length];
     const body = bodyOf(tally.sent++);
     tally.lateness.push(performance.now() - due);
-    const free = lane.idle.pop();
+    let free = lane.idle.pop();
+    // A server closes what is not used for long.
+    if (free?.socket.destroyed) free = open(lane);
     if (free === undefined) lane.waiting.push([body, due]);
     else free.post(body, due);
   };

@@ -87,6 +87,14 @@ describe('RequestStatus', () => {
     expect(patches()).toBe(2);
   });
 
+  it('has room for what a sender waits for, however many counts wait to be written', async () => {
+    const known = index.get(ref);
+    for (let i = 0; i < 12_000; i++)
+      await status.note({ namespace: 'prod', name: `other-${i}` }, known, [sightingOf(signal)], seen(2), inTime);
+    expect(status.pendingCount).toBe(5_000);
+    expect((await note([of({ status: 'resolved', endsAt: noon })]))?.resolved).toBe(true);
+  });
+
   it('reads the object again when somebody else changed it, and loses nothing of either', async () => {
     index.get(ref);
     index.mode = 'lagging';

@@ -39,6 +39,8 @@ interface Pending extends Change {
 type TakenChange = Change & Pick<Pending, 'waiters'>;
 
 const maxPending = 10_000;
+/** Of which only counts wait: what senders wait for must always find room beside them. */
+const maxCounting = 5_000;
 /** Of one object; what a webhook is processed in at once fits. */
 const maxSightings = 512;
 /** Counts are written at most so often per object, and first after a moment in which others can join. Milliseconds. */
@@ -151,17 +153,17 @@ export class RequestStatus {
 
   /** When there is no room, the next sighting brings what is lost here. */
   private later(ref: RequestRef, sightings: readonly Sighting[], seen: Occurrences | undefined): void {
-    const entry = this.entryOf(ref);
+    const entry = this.entryOf(ref, sightings.length > 0 ? maxPending : maxCounting);
     if (entry === undefined) return;
     merge(entry, sightings, seen);
     this.schedule(entry, firstCountMs);
   }
 
-  private entryOf(ref: RequestRef): Pending | undefined {
+  private entryOf(ref: RequestRef, limit = maxPending): Pending | undefined {
     const key = keyOf(ref);
     let entry = this.pending.get(key);
     if (entry === undefined) {
-      if (this.pending.size >= maxPending) return undefined;
+      if (this.pending.size >= limit) return undefined;
       entry = {
         ref,
         sightings: new Map(),
