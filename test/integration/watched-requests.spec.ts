@@ -88,5 +88,5 @@ describe('the index of 5,000 requests', () => {
       expect(found).toMatchObject({ name: `remediation-a-${i}`, fingerprint: fingerprintOf(i) });
     }
     await index.cache.stop();
-  });
+  }, 120_000);
 });
