@@ -5,7 +5,14 @@ import { parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../src/config/load-config';
 import { startGateway, type Gateway } from '../../src/gateway';
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
-import { ClusterAdmin, crdFile, manifests, namespace, type ClusterObject } from '../support/cluster-admin';
+import {
+  ClusterAdmin,
+  crdFile,
+  manifests,
+  namespace,
+  senderForAll,
+  type ClusterObject,
+} from '../support/cluster-admin';
 import { blockNamed, blocksOf } from '../support/document';
 import { eventually } from '../support/eventually';
 import { FaultyApi, statusFault } from '../support/faulty-api';
@@ -47,14 +54,7 @@ describe('docs/integrations/orchestrator.md', () => {
       ...manifests(crdFile),
       ...manifests('docs/rbac.yaml'),
       ...rbac.map((document) => document.toJS() as ClusterObject),
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: sender },
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRoleBinding',
-        metadata: { name: 'sender' },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'gateway-signal-sender' },
-        subjects: [{ kind: 'ServiceAccount', ...sender }],
-      } as ClusterObject,
+      ...senderForAll(sender),
     );
     senderToken = await admin.token(sender.namespace, sender.name, ['kubernaut-gateway']);
     writeFileSync(join(directory, 'token'), await admin.token(account.namespace, account.name));

@@ -6,7 +6,7 @@ import { transformFileSync } from '@swc/core';
 const require = createRequire(import.meta.url);
 require.extensions['.ts'] = (module, file) => module._compile(transformFileSync(file).code, file);
 const { startKubeApiServer } = require('../support/kube-apiserver.ts');
-const { ClusterAdmin, crdFile, manifests, namespace } = require('../support/cluster-admin.ts');
+const { ClusterAdmin, crdFile, manifests, namespace, senderForAll } = require('../support/cluster-admin.ts');
 
 const collection = '/apis/remediation.kubernaut.io/v1/remediationrequests';
 
@@ -20,14 +20,7 @@ export class Cluster {
       namespace('shop', { environment: 'production' }),
       ...manifests(crdFile),
       ...manifests('docs/rbac.yaml'),
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: sender },
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRoleBinding',
-        metadata: { name: 'sender' },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'gateway-signal-sender' },
-        subjects: [{ kind: 'ServiceAccount', ...sender }],
-      },
+      ...senderForAll(sender),
     );
     const tokens = {
       gateway: await admin.token('kubernaut-system', 'gateway-sa'),

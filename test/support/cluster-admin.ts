@@ -110,3 +110,17 @@ function collectionOf({ apiVersion, kind, metadata }: ClusterObject): string {
   const place = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
   return `${root}${place}/${plurals[kind] ?? kind}`;
 }
+
+/** A ServiceAccount that may send signals for every namespace. */
+export function senderForAll(account: { readonly namespace: string; readonly name: string }): ClusterObject[] {
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'sender' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'gateway-signal-sender' },
+      subjects: [{ kind: 'ServiceAccount', ...account }],
+    } as ClusterObject,
+  ];
+}
