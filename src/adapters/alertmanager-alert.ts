@@ -41,10 +41,8 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     namespace: target.namespace,
     resource: target.resource,
     labels,
-    // They are only shown: what is wrong in them costs no alert, and of one that is known nobody reads them.
-    get annotations() {
-      return textMapOf('annotations', alert.annotations);
-    },
+    // They are only shown: what is wrong in them costs no alert.
+    annotations: textMapOf('annotations', alert.annotations),
     startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
     ...(endsAt === undefined ? nothing : { endsAt }),
     receivedAt,
