@@ -6,8 +6,12 @@
 import { randomUUID } from 'node:crypto';
 import * as crypto from 'node:crypto';
 import { createRequire } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { Redis } from 'ioredis';
 import { Pool } from 'undici';
+
+// As the gateway does (src/main.ts).
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 const require = createRequire(import.meta.url);
 const fastify = require('fastify');
