@@ -44,7 +44,7 @@ WORKDIR /app
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
     NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
-    NODE_OPTIONS="--max-old-space-size-percentage=55 --max-semi-space-size=16"
+    NODE_OPTIONS="--max-old-space-size-percentage=55 --max-semi-space-size=8"
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["node", "dist/main.js"]

@@ -18,7 +18,10 @@ interface Posted {
 interface BenchResult {
   readonly scenario: string;
   readonly ratio: number;
-  readonly gateway: Record<'cpuMicros' | 'allocatedKib' | 'mib' | 'scripts' | 'reads' | 'connectionsPerCreate', number>;
+  readonly gateway: Record<
+    'cpuMicros' | 'allocatedKib' | 'keptKib' | 'mib' | 'scripts' | 'reads' | 'connectionsPerCreate',
+    number
+  >;
   readonly exact: readonly ({ readonly kind: string } & Record<'wanted' | 'counted' | 'objects' | 'storms', number>)[];
 }
 
@@ -118,11 +121,11 @@ describe('the load suite', () => {
     };
 
     it('count objects and fingerprints of the floor and of the gateway, and print a table', async () => {
-      const chosen = ['half', 'growing', 'storm'];
+      const chosen = ['half', 'growing', 'storm', 'duplicates'];
       const bench = await measure('bench', ...chosen, '--seconds', '0.5', '--warm-up', '0.5', '--rounds', '1');
       expect(bench.output).toContain('| floor / gateway | alerts/s | ratio |');
       // Where it ended before its last row, what it said is shown.
-      expect(bench.output).toContain('| storm |');
+      expect(bench.output).toContain('| duplicates |');
       expect(bench.output).toMatch(/\| goal \| must \| aim \| measured \| met \|\n.*\n\| half: ratio \| ≥ 0.65 \|/);
       const { results } = bench.results as { results: BenchResult[] };
       expect(results.map(({ scenario }) => scenario)).toEqual(chosen);
@@ -140,6 +143,9 @@ describe('the load suite', () => {
       expect(floor).toMatchObject({ storms: 0, objects: floor!.wanted });
       expect(gateway!.storms).toBeGreaterThan(0);
       expect(gateway!.objects).toBeLessThan(gateway!.wanted / 10);
+      // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/main.ts).
+      const { allocatedKib, keptKib } = results[3]!.gateway;
+      expect(keptKib / allocatedKib).toBeLessThan(0.07);
     }, 120_000);
 
     it('post at a rate to two gateways that have half a core each, or say that they cannot', async () => {

@@ -87,6 +87,7 @@ async function measured(target, generator, post, { alerts }) {
     alertsPerSecond: (sent * alerts) / seconds,
     cpuMicros: grown('cpuMicros') / (sent * alerts),
     allocatedKib: after.allocated / 1024 / (sent * alerts),
+    keptKib: after.kept / 1024 / (sent * alerts),
     collections: after.collections,
     loopMs: after.loopMs,
     mib: after.rss / 2 ** 20,
@@ -110,7 +111,16 @@ function summary(name, targets, exact) {
     targets.map(({ kind, rounds: all, startSeconds }) => {
       const mid = (of) => median(all.map(of));
       const sum = (of) => all.map(of).reduce((a, b) => a + b, 0);
-      const plain = ['alertsPerSecond', 'cpuMicros', 'allocatedKib', 'mib', 'scripts', 'reads', 'driverBusy'];
+      const plain = [
+        'alertsPerSecond',
+        'cpuMicros',
+        'allocatedKib',
+        'keptKib',
+        'mib',
+        'scripts',
+        'reads',
+        'driverBusy',
+      ];
       return [
         kind,
         {
@@ -151,6 +161,7 @@ const columns = [
   ['ratio', ({ ratio, range: [least, most] }) => `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`],
   ['CPU µs', both(({ cpuMicros }) => cpuMicros.toFixed(0))],
   ['KiB', both(({ allocatedKib }) => allocatedKib.toFixed(1))],
+  ['KiB kept', both(({ keptKib }) => keptKib.toFixed(1))],
   ['loop p99 ms', both(({ loopP99 }) => loopP99.toFixed(1))],
   ['RSS MiB', both(({ mib }) => mib.toFixed(0))],
   ['start s', both(({ startSeconds }) => startSeconds.toFixed(2))],
@@ -159,7 +170,7 @@ const columns = [
   ['valid', ({ problems }) => (problems.length === 0 ? 'yes' : problems.join('; '))],
 ];
 console.log(
-  'CPU and memory allocated: of an alert; scripts run by Redis, and its reads: of a webhook to the gateway.\n',
+  'CPU, memory allocated and what of it outlived two collections: of an alert; scripts run by Redis, and its reads: of a webhook to the gateway.\n',
 );
 console.log(heading(columns.map(([title]) => title)));
 const results = [];

@@ -2,13 +2,17 @@
 // gateway are started with it alike: node --import test/load/probe.mjs …
 //
 // Allocated is what the heap had grown by at each garbage collection since the one before it, and since the last one until now. Memory of
-// buffers outside the heap is not in it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
+// buffers outside the heap is not in it. Kept is what collections of the young generation moved to the old one, where it costs a major
+// collection to be rid of it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { GCProfiler } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
 
 /** So often the event loop is asked how late it is. Milliseconds. */
 const resolution = 10;
+
+const oldSpaceOf = ({ heapSpaceStatistics }) =>
+  heapSpaceStatistics.find(({ spaceName }) => spaceName === 'old_space').spaceUsedSize;
 
 class Allocations {
   profiler = this.begin();
@@ -24,14 +28,16 @@ class Allocations {
   take() {
     let used = this.usedAtBegin;
     let allocated = 0;
+    let kept = 0;
     const { statistics } = this.profiler.stop();
-    for (const { beforeGC, afterGC } of statistics) {
+    for (const { gcType, beforeGC, afterGC } of statistics) {
+      if (gcType === 'Scavenge') kept += Math.max(0, oldSpaceOf(afterGC) - oldSpaceOf(beforeGC));
       allocated += Math.max(0, beforeGC.heapStatistics.usedHeapSize - used);
       used = afterGC.heapStatistics.usedHeapSize;
     }
     allocated += Math.max(0, process.memoryUsage().heapUsed - used);
     this.profiler = this.begin();
-    return { allocated, collections: statistics.length };
+    return { allocated, kept, collections: statistics.length };
   }
 }
 
