@@ -35,7 +35,6 @@ const reasons = {
   nanotar: 'reads bundles of policies',
   'nestjs-pino': 'the log of NestJS in the lines of the gateway',
   'p-limit': 'bounds how many calls are under way',
-  'p-map': 'works on the signals of a webhook, few at a time',
   pino: 'the log',
   'pino-http': 'wanted by `nestjs-pino`',
   'pino-pretty': 'the log as text for people',

@@ -33,11 +33,12 @@ export class RemediationRequestIndex {
     };
   }
 
-  /** The requests that carry this fingerprint, alone or as one of a storm's. While the watch cannot be believed, the API server is asked. */
-  async find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
-    if (this.cache.trusted) return this.peek(fingerprint);
-    const found = await this.client.listByFingerprint(fingerprint, signal);
-    return found.map((request) => toKnownRequest(request, this.clock.now()));
+  /**
+   * The requests that carry this fingerprint, alone or as one of a storm's; at once, unless the watch cannot be believed: then the API
+   * server is asked.
+   */
+  find(fingerprint: string, signal: AbortSignal): readonly KnownRequest[] | Promise<readonly KnownRequest[]> {
+    return this.cache.trusted ? this.peek(fingerprint) : this.ask(fingerprint, signal);
   }
 
   /** As `find`, by what the watch shows alone; none while it cannot be believed. */
@@ -60,6 +61,11 @@ export class RemediationRequestIndex {
 
   values(): IterableIterator<KnownRequest> {
     return this.cache.values();
+  }
+
+  private async ask(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
+    const found = await this.client.listByFingerprint(fingerprint, signal);
+    return found.map((request) => toKnownRequest(request, this.clock.now()));
   }
 
   private add(entry: KnownRequest): void {

@@ -299,7 +299,7 @@ export class SignalProcessor {
     const awaited = new Set(pending);
     const open = incidents.filter(({ signal }) => awaited.has(signal));
     if (attempt < attemptsBeforeLooking) return open;
-    const standings = await Promise.all(open.map(({ signal }) => this.deduplication.standing(signal, deadline)));
+    const standings = await Promise.all(open.map(async ({ signal }) => this.deduplication.standing(signal, deadline)));
     return open.filter((incident, i) => {
       const standing = standings[i];
       if (standing?.kind !== 'carried') return true;
@@ -324,7 +324,8 @@ export class SignalProcessor {
     const uncarried = new Map<Signal, Uncarried>();
     await concurrently(fresh, async (claim) => {
       try {
-        const standing = await this.deduplication.standing(claim.signal, deadline);
+        const found = this.deduplication.standing(claim.signal, deadline);
+        const standing = found instanceof Promise ? await found : found;
         if (standing.kind === 'carried') processed.push(carried(claim, standing.request, standing.reason));
         else uncarried.set(claim.signal, { ...standing, fresh: claim });
       } catch (error) {

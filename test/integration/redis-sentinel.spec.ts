@@ -10,7 +10,7 @@ describe('the shared memory behind a Sentinel', () => {
 
   beforeEach(async () => {
     redis = await RedisWithSentinel.start();
-    opened = connectState({ addr: '', sentinel: { addrs: [redis.addr], master: masterName } });
+    opened = connectState({ addr: '', commandTimeoutMs: 250, sentinel: { addrs: [redis.addr], master: masterName } });
     await opened.connection.whenUp();
   }, 30_000);
   afterEach(async () => {

@@ -175,8 +175,8 @@ export class FakeRemediationRequestIndex extends RemediationRequestIndex {
     super(noApi, requests, now, new RecordingLog());
   }
 
-  override find(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
-    return this.mode === 'cold' ? super.find(fingerprint, signal) : Promise.resolve(this.peek(fingerprint));
+  override find(fingerprint: string, signal: AbortSignal): readonly KnownRequest[] | Promise<readonly KnownRequest[]> {
+    return this.mode === 'cold' ? super.find(fingerprint, signal) : this.peek(fingerprint);
   }
 
   override peek(fingerprint: string): readonly KnownRequest[] {

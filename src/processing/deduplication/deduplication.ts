@@ -177,18 +177,12 @@ export class Deduplication {
     await beforeDeadline(freed, deadline);
   }
 
-  /** How a fresh signal's incident stands in the cluster: the memory may have forgotten what the cluster knows. */
-  async standing(signal: Signal, deadline: AbortSignal): Promise<Standing> {
-    const { fingerprint, occurredAt } = signal;
-    const found = await this.index.find(fingerprint, deadline);
-    const own = found.filter((request) => request.fingerprint === fingerprint);
-    const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);
-    if (standing.kind === 'carried' || own.length === found.length) return standing;
-    const group = this.storms.groupOf(signal);
-    if (group === undefined) return standing;
-    // A storm of which it is part, and by which it is named.
-    const storm = this.storms.standing(group, found);
-    return storm.kind === 'carried' ? storm : standing;
+  /** How a fresh signal's incident stands in the cluster, which knows what the memory may have forgotten; at once where the watch shows it. */
+  standing(signal: Signal, deadline: AbortSignal): Standing | Promise<Standing> {
+    const found = this.index.find(signal.fingerprint, deadline);
+    return found instanceof Promise
+      ? found.then((requests) => this.standingAmong(requests, signal))
+      : this.standingAmong(found, signal);
   }
 
   /**
@@ -196,7 +190,7 @@ export class Deduplication {
    * known there as well, for a next generation begins with what still fires. The storm of its group may carry what nobody names.
    */
   async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<(KnownRequest | undefined)[]> {
-    const standings = await Promise.all(signals.map((signal) => this.standing(signal, deadline)));
+    const standings = await Promise.all(signals.map(async (signal) => this.standing(signal, deadline)));
     const uncarried = signals.filter((_, i) => standings[i]?.kind !== 'carried');
     // What another replica has just created is in the memory before it is in our watch.
     const entries =
@@ -215,6 +209,18 @@ export class Deduplication {
         known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
       return entered ?? this.storms.requestOf(signal) ?? standing?.over;
     });
+  }
+
+  private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {
+    const { fingerprint, occurredAt } = signal;
+    const own = found.filter((request) => request.fingerprint === fingerprint);
+    const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);
+    if (standing.kind === 'carried' || own.length === found.length) return standing;
+    const group = this.storms.groupOf(signal);
+    if (group === undefined) return standing;
+    // A storm of which it is part, and by which it is named.
+    const storm = this.storms.standing(group, found);
+    return storm.kind === 'carried' ? storm : standing;
   }
 
   private sort(

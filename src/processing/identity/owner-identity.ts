@@ -1,13 +1,12 @@
-import pMap from 'p-map';
 import { deadlineIn } from '../../deadline';
 import type { Owners, Ownership } from '../../kubernetes/owners';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { fingerprint, type IdentityRules } from '../../signal/fingerprint';
 import { isSignal, type Signal, type SignalReading } from '../../signal/signal';
+import { concurrently } from '../concurrently';
 
 /** What a webhook may take for owners that the watch does not show. Milliseconds. */
 const readMs = 1_000;
-const concurrentReads = 16;
 
 /**
  * Has signals identified by the workload that owns their object, for the sources of which that is configured: all pods of a
@@ -45,7 +44,7 @@ export class OwnerIdentity {
     const due = deadlineIn(readMs);
     const find = async ([key, { namespace, resource }]: readonly [string, Signal]) =>
       known.set(key, await this.owners.find(namespace, resource, due.signal));
-    await pMap(unknown, find, { concurrency: concurrentReads });
+    await concurrently([...unknown], find);
     due.clear();
   }
 
