@@ -120,7 +120,7 @@ describe('a Redis Cluster that loses a primary', () => {
     'is used again when it %s and its replica has taken over',
     async (how) => {
       const cluster = await RedisCluster.start();
-      const opened = connectState({ addr: '', clusterNodes: cluster.addrs.slice(0, 2), commandTimeoutMs: 250 });
+      const opened = connectState({ addr: '', clusterNodes: cluster.addrs.slice(0, 2), commandTimeoutMs: 1_000 });
       try {
         await opened.connection.whenUp();
         const fingerprint = aFingerprint();

@@ -18,7 +18,14 @@ export function connectState(
   const changes: RedisStatus[] = [];
   const warnings: string[] = [];
   const { connection, ...opened } = createSignalState({
-    redis: { db: 0, dialTimeoutMs: 1_000, commandTimeoutMs: 5_000, onFailure: 'reject', keyPrefix: 'gateway', ...redis },
+    redis: {
+      db: 0,
+      dialTimeoutMs: 1_000,
+      commandTimeoutMs: 5_000,
+      onFailure: 'reject',
+      keyPrefix: 'gateway',
+      ...redis,
+    },
     ttlMs: 300_000,
     ...lives,
     clock: systemClock,

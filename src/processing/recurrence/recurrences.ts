@@ -1,3 +1,4 @@
+import { apart } from '../../apart';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { isFailure } from '../../kubernetes/kubernetes-api.error';
@@ -74,7 +75,8 @@ export class Recurrences {
 
   private schedule(request: KnownRequest, afterMs: number): void {
     if (this.stopped) return;
-    const timer = setTimeout(() => void this.attempt(request), Math.min(Math.max(afterMs, 0), maxTimerMs));
+    const waitMs = Math.min(Math.max(afterMs, 0), maxTimerMs);
+    const timer = apart(() => setTimeout(() => void this.attempt(request), waitMs));
     this.timers.set(keyOf(request), timer.unref());
   }
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { WriteSchedule } from './write-schedule';
 
 describe('WriteSchedule', () => {
@@ -29,6 +30,20 @@ describe('WriteSchedule', () => {
     // A timer may come a little early by this clock, never much.
     expect(written[0]!.at - added).toBeGreaterThan(48);
     expect(written[1]!.at - added).toBeGreaterThan(198);
+  });
+
+  it('writes on behalf of no request, whoever added the first entry', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const writers: (string | undefined)[] = [];
+    const shared = new WriteSchedule<string>(() => {
+      writers.push(requests.getStore());
+      return Promise.resolve();
+    });
+    requests.run('r-1', () => shared.add('a', 0));
+    requests.run('r-2', () => shared.add('b', 60));
+    while (writers.length < 2) await wait(5);
+    shared.clear();
+    expect(writers).toEqual([undefined, undefined]);
   });
 
   it('writes an entry once, however often it is added before', async () => {

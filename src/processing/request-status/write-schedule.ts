@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { apart } from '../../apart';
 
 /** How exactly entries fall due. Milliseconds. */
 const stepMs = 25;
@@ -41,7 +42,7 @@ export class WriteSchedule<Entry> {
     const same = this.steps.get(step);
     if (same === undefined) this.steps.set(step, [entry]);
     else same.push(entry);
-    this.timer ??= this.wait();
+    this.timer ??= apart(() => this.wait());
   }
 
   clear(): void {

@@ -1,4 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
+import { apart } from '../../apart';
 import { evaluate } from './evaluate';
 import { probeScript } from './probe.lua';
 import { parseRedisAddress } from './redis-address';
@@ -115,6 +116,6 @@ export class ClusterLink implements RedisLink {
     client.disconnect();
     if (reason !== undefined) this.listener.failed(reason);
     this.listener.closed();
-    this.nextAttempt = setTimeout(() => this.open(), this.listener.pauseMs()).unref();
+    this.nextAttempt = apart(() => setTimeout(() => this.open(), this.listener.pauseMs())).unref();
   }
 }

@@ -1,3 +1,4 @@
+import { apart } from '../../apart';
 import { StateUnavailableError } from '../signal-state';
 import { memoryWarning } from './memory-warning';
 import { isTimeout, reasonOf, withoutCommand } from './redis-failure';
@@ -120,7 +121,7 @@ export class RedisConnection {
       // Answers that nobody waits for would pile up behind this one; a new connection begins with none.
       this.link.reconnect();
     } else if (this.link.isReady) {
-      this.nextProbe = setTimeout(() => void this.probe(), this.backOffMs()).unref();
+      this.nextProbe = apart(() => setTimeout(() => void this.probe(), this.backOffMs())).unref();
     }
   }
 
