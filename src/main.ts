@@ -1,13 +1,5 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
-import { setFlagsFromString } from 'node:v8';
-
-/**
- * V8 watches which allocations outlive a collection, and makes those of the same place old from the start. Where the first webhooks wait long for the
- * API server it learns that what belongs to a webhook is old. It is not: from then on whatever such an object points to is
- * kept until the next major collection, which took a third of the CPU (ADR 0010).
- */
-setFlagsFromString('--no-allocation-site-pretenuring');
 
 /** What the libraries ask for. */
 const oldestNode = [22, 19] as const;

@@ -143,7 +143,7 @@ describe('the load suite', () => {
       expect(floor).toMatchObject({ storms: 0, objects: floor!.wanted });
       expect(gateway!.storms).toBeGreaterThan(0);
       expect(gateway!.objects).toBeLessThan(gateway!.wanted / 10);
-      // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/main.ts).
+      // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/cli/serve.ts).
       const { allocatedKib, keptKib } = results[3]!.gateway;
       expect(keptKib / allocatedKib).toBeLessThan(0.07);
     }, 120_000);

@@ -2,7 +2,11 @@
 // the API server can do. Told by messages:
 //
 //   {url, ca, token, object, from, durationMs}       copies of this object, with other names
+import { setFlagsFromString } from 'node:v8';
 import { Pool } from 'undici';
+
+// As the gateway does (src/cli/serve.ts).
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 const connections = 32;
 /** As many as the gateway has under way. */

@@ -170,7 +170,7 @@ const columns = [
   ['valid', ({ problems }) => (problems.length === 0 ? 'yes' : problems.join('; '))],
 ];
 console.log(
-  'CPU, memory allocated and what of it outlived two collections: of an alert; scripts run by Redis, and its reads: of a webhook to the gateway.\n',
+  'CPU, memory allocated, and what of it collections of the young generation moved to the old one: of an alert; scripts run by Redis, and its reads: of a webhook to the gateway.\n',
 );
 console.log(heading(columns.map(([title]) => title)));
 const results = [];

@@ -10,9 +10,6 @@ import { setFlagsFromString } from 'node:v8';
 import { Redis } from 'ioredis';
 import { Pool } from 'undici';
 
-// As the gateway does (src/main.ts).
-setFlagsFromString('--no-allocation-site-pretenuring');
-
 const require = createRequire(import.meta.url);
 const fastify = require('fastify');
 const { claimScript } = require('../../dist/state/redis/claim.lua.js');
@@ -103,5 +100,7 @@ app.post('/api/v1/signals/prometheus', async (request, reply) => {
   };
 });
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
+// As the gateway does (src/cli/serve.ts).
+setFlagsFromString('--no-allocation-site-pretenuring');
 process.send({ url });
 process.on('disconnect', () => process.exit());

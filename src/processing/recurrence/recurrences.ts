@@ -1,4 +1,4 @@
-import { apart } from '../../apart';
+import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { isFailure } from '../../kubernetes/kubernetes-api.error';
@@ -76,7 +76,7 @@ export class Recurrences {
   private schedule(request: KnownRequest, afterMs: number): void {
     if (this.stopped) return;
     const waitMs = Math.min(Math.max(afterMs, 0), maxTimerMs);
-    const timer = apart(() => setTimeout(() => void this.attempt(request), waitMs));
+    const timer = outsideRequests(() => setTimeout(() => void this.attempt(request), waitMs));
     this.timers.set(keyOf(request), timer.unref());
   }
 

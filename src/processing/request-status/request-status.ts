@@ -5,6 +5,7 @@ import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-reques
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { LogSink } from '../../logging/log-sink';
+import { outsideRequests } from '../../outside-requests';
 import type { Occurrences } from '../../state/signal-state';
 import { keyOf, type RequestRef } from '../../request-ref';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
@@ -147,7 +148,8 @@ export class RequestStatus {
     if (readFirst) entry.readFirst = true;
     const waiter = Promise.withResolvers<KnownRequest | undefined>();
     entry.waiters.push(waiter);
-    void this.write(entry);
+    // It goes on with what others ask for meanwhile.
+    void outsideRequests(() => this.write(entry));
     return beforeDeadline(waiter.promise, deadline);
   }
 

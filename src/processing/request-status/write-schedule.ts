@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { apart } from '../../apart';
+import { outsideRequests } from '../../outside-requests';
 
 /** How exactly entries fall due. Milliseconds. */
 const stepMs = 25;
@@ -42,7 +42,7 @@ export class WriteSchedule<Entry> {
     const same = this.steps.get(step);
     if (same === undefined) this.steps.set(step, [entry]);
     else same.push(entry);
-    this.timer ??= apart(() => this.wait());
+    this.timer ??= outsideRequests(() => this.wait());
   }
 
   clear(): void {

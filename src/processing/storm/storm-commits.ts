@@ -1,5 +1,5 @@
-import { apart } from '../../apart';
 import { randomBytes } from 'node:crypto';
+import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
 import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
@@ -120,7 +120,7 @@ export class StormCommits {
     if (entry.running || (entry.timer !== undefined && entry.changes < enough)) return;
     clearTimeout(entry.timer);
     const pauseMs = entry.changes < enough ? entry.writtenAt + this.flushIntervalMs() - performance.now() : 0;
-    entry.timer = apart(() => setTimeout(() => void this.write(entry), Math.max(0, pauseMs)));
+    entry.timer = outsideRequests(() => setTimeout(() => void this.write(entry), Math.max(0, pauseMs)));
   }
 
   /** Never rejects: who waits is told. */

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { apart } from '../../apart';
+import { outsideRequests } from '../../outside-requests';
 import { evaluate } from './evaluate';
 import { probeScript } from './probe.lua';
 import { parseRedisAddress } from './redis-address';
@@ -116,6 +116,6 @@ export class ClusterLink implements RedisLink {
     client.disconnect();
     if (reason !== undefined) this.listener.failed(reason);
     this.listener.closed();
-    this.nextAttempt = apart(() => setTimeout(() => this.open(), this.listener.pauseMs())).unref();
+    this.nextAttempt = outsideRequests(() => setTimeout(() => this.open(), this.listener.pauseMs())).unref();
   }
 }

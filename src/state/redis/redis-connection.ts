@@ -1,4 +1,4 @@
-import { apart } from '../../apart';
+import { outsideRequests } from '../../outside-requests';
 import { StateUnavailableError } from '../signal-state';
 import { memoryWarning } from './memory-warning';
 import { isTimeout, reasonOf, withoutCommand } from './redis-failure';
@@ -121,7 +121,7 @@ export class RedisConnection {
       // Answers that nobody waits for would pile up behind this one; a new connection begins with none.
       this.link.reconnect();
     } else if (this.link.isReady) {
-      this.nextProbe = apart(() => setTimeout(() => void this.probe(), this.backOffMs())).unref();
+      this.nextProbe = outsideRequests(() => setTimeout(() => void this.probe(), this.backOffMs())).unref();
     }
   }
 
@@ -141,7 +141,8 @@ export class RedisConnection {
   private announce(): void {
     if (this.closed || this.announced === this.current.up) return;
     this.announced = this.current.up;
-    this.options.onChange(this.current);
+    // A state of all, whoever came upon it.
+    outsideRequests(() => this.options.onChange(this.current));
   }
 
   /** Doubles with every attempt, with jitter so that replicas do not come back all at once. */
