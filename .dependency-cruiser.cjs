@@ -20,7 +20,15 @@ const arrows = {
   cli: ['processing', 'kubernetes', 'state', 'config', 'gateway.ts', 'version.ts', 'standalone', 'logging', 'http'],
 };
 /** Files that folders with a row that is not empty may import as well. */
-const forAll = ['caller.ts', 'clock.ts', 'deadline.ts', 'outside-requests.ts', 'package-file.ts', 'pause.ts', 'request-ref.ts'];
+const forAll = [
+  'caller.ts',
+  'clock.ts',
+  'deadline.ts',
+  'outside-requests.ts',
+  'package-file.ts',
+  'pause.ts',
+  'request-ref.ts',
+];
 
 /** Packages that one folder hides from all others. */
 const owners = {
