@@ -9,6 +9,9 @@ import { RunningProcess } from '../support/process';
 // The measurements start one.
 import '../support/redis-server';
 
+/** Counts are judged, not times: the specs beside it go first. */
+const behindOthers = ['-n', '10', 'node'];
+
 interface Posted {
   readonly sent: number;
   readonly statuses: Record<string, number>;
@@ -114,7 +117,13 @@ describe('the load suite', () => {
     /** Runs one to its end; `results` is what it wrote as JSON. */
     const measure = async (name: string, ...args: string[]) => {
       const json = join(directory, `${name}.json`);
-      const run = await RunningProcess.start('node', [`test/load/${name}.mjs`, ...args, '--json', json]);
+      const run = await RunningProcess.start('nice', [
+        ...behindOthers,
+        `test/load/${name}.mjs`,
+        ...args,
+        '--json',
+        json,
+      ]);
       const code = await run.ended;
       const results = existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as unknown) : undefined;
       return { code, output: run.output, results };
@@ -146,7 +155,7 @@ describe('the load suite', () => {
       // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/cli/serve.ts).
       const { allocatedKib, keptKib } = results[3]!.gateway;
       expect(keptKib / allocatedKib).toBeLessThan(0.07);
-    }, 120_000);
+    }, 240_000);
 
     it('post at a rate to two gateways that have half a core each, or say that they cannot', async () => {
       const short = ['--rates', '50,100', '--seconds', '1', '--warm-up', '1', '--rounds', '1'];
@@ -169,7 +178,7 @@ describe('the load suite', () => {
           expect(periods[gateway]!.all).toBeGreaterThan(0);
         }
       }
-    }, 120_000);
+    }, 240_000);
 
     it('keep the number of objects constant while they look for what grows', async () => {
       const { output, results } = await measure('soak', '--minutes', '0.15', '--rate', '100');
@@ -182,7 +191,7 @@ describe('the load suite', () => {
       expect(exact.deleted).toBeGreaterThan(0);
       expect(verdicts.map(({ what }) => what)).toEqual(['rss', 'heap', 'descriptors', 'handles']);
       for (const { objects } of samples) expect(objects).toBeLessThan(exact.wanted);
-    }, 120_000);
+    }, 240_000);
   });
 });
 
