@@ -37,7 +37,7 @@ describe('Lease', () => {
       );
       const lease = new Lease(
         api,
-        { namespace: 'kubernaut-system', name: 'watcher', durationMs: 1_000, renewMs: 100 },
+        { namespace: 'kubernaut-system', name: 'watcher', durationMs: 2_000, renewMs: 100 },
         log,
       );
       const replica = new Replica(way, api, lease);
