@@ -1,27 +1,76 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { run } from './command.mjs';
 import { absentTools } from './tools.mjs';
+
+/** Of a run of many files, so many that failed are run once more. More of them is no accident. */
+const mostAgain = 3;
 
 /**
  * Runs the tests that Jest's arguments select, all without any. Specs whose tool is absent are left out; they count as skipped.
  * Answers the counts, whether that is a success, and as notes what else there is to say of the run.
+ *
+ * A few files that fail among many are run once more, alone: specs start processes and wait for them, and beside others a slow machine can
+ * stand still for longer than what they try allows. A note names each test that passed only then.
  */
 export function runTests(args) {
   const { specs: leftOut, notes } = specsWithoutTool(args);
   const ignored = leftOut.flatMap((spec) => ['--testPathIgnorePatterns', literally(spec)]);
-  const { status, results } = jestResults([...args, '--passWithNoTests', ...ignored], 'inherit');
-  // A file that cannot be loaded has failed, though Jest counts no failed test for it.
-  const passed = results.numPassedTests;
-  const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-  const skipped = results.numPendingTests + results.numTodoTests + countTests(leftOut);
+  const first = jestResults([...args, '--passWithNoTests', ...ignored], 'inherit');
+  const again = failedAmongMany(first.results);
+  const second = again.length === 0 ? undefined : jestResults(['--runInBand', '--runTestsByPath', ...again], 'inherit');
+  if (second !== undefined) notes.push(...passedAlone(first.results, second.results));
+  const { passed, failed, pending } = second === undefined ? countsOf(first.results) : together(first, second, again);
+  const skipped = pending + countTests(leftOut);
+  const { status } = second ?? first;
   if (passed === 0) notes.push('no test has passed');
   // CI can install every tool; there, a test that is left out hides a fault.
   const incomplete = leftOut.length > 0 && Boolean(process.env.CI);
   if (incomplete) notes.push('in CI no test may be left out');
   return { passed, failed, skipped, notes, ok: status === 0 && failed === 0 && passed > 0 && !incomplete };
+}
+
+function failedAmongMany({ testResults }) {
+  const failed = testResults.filter(({ status }) => status === 'failed').map(({ name }) => name);
+  return testResults.length > 10 * failed.length && failed.length <= mostAgain ? failed : [];
+}
+
+function passedAlone(first, second) {
+  const failedOf = ({ testResults }) =>
+    testResults.flatMap(({ name, assertionResults }) =>
+      assertionResults
+        .filter(({ status }) => status === 'failed')
+        .map(({ fullName }) => `${relative('.', name)}: ${fullName}`),
+    );
+  const stillFailed = failedOf(second);
+  return failedOf(first)
+    .filter((test) => !stillFailed.includes(test))
+    .map((test) => `failed beside other specs, passed alone: ${test}`);
+}
+
+/** A file that cannot be loaded has failed, though Jest counts no failed test for it. */
+function countsOf(results) {
+  return {
+    passed: results.numPassedTests,
+    failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+    pending: results.numPendingTests + results.numTodoTests,
+  };
+}
+
+/** The counts of both runs, those of files that were run again by the second alone. */
+function together(first, second, again) {
+  const replaced = first.results.testResults
+    .filter(({ name }) => again.includes(name))
+    .flatMap(({ assertionResults }) => assertionResults);
+  const count = (...wanted) => replaced.filter(({ status }) => wanted.includes(status)).length;
+  const [all, anew] = [countsOf(first.results), countsOf(second.results)];
+  return {
+    passed: all.passed - count('passed') + anew.passed,
+    failed: anew.failed,
+    pending: all.pending - count('pending', 'todo', 'skipped', 'disabled') + anew.pending,
+  };
 }
 
 /** The last line of a run, in the form that readers of test runs know: `tests: N passed, N failed[, N skipped]`. */
