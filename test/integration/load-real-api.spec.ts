@@ -12,7 +12,7 @@ it('the load suite creates through a real API server, by the gateway and without
   const short = ['--seconds', '0.5', '--warm-up', '0.5', '--rounds', '1'];
   const run = await RunningProcess.start('nice', [
     '-n',
-    '10',
+    '5',
     'node',
     'test/load/real-api.mjs',
     ...short,
