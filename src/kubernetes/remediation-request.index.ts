@@ -38,12 +38,12 @@ export class RemediationRequestIndex {
    * server is asked.
    */
   find(fingerprint: string, signal: AbortSignal): readonly KnownRequest[] | Promise<readonly KnownRequest[]> {
-    return this.cache.trusted ? this.peek(fingerprint) : this.ask(fingerprint, signal);
+    return this.cache.trusted ? this.watched(fingerprint) : this.ask(fingerprint, signal);
   }
 
   /** As `find`, by what the watch shows alone; none while it cannot be believed. */
   peek(fingerprint: string): readonly KnownRequest[] {
-    return this.cache.trusted ? [...(this.byFingerprint.get(fingerprint) ?? [])] : [];
+    return this.cache.trusted ? this.watched(fingerprint) : [];
   }
 
   /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */
@@ -61,6 +61,10 @@ export class RemediationRequestIndex {
 
   values(): IterableIterator<KnownRequest> {
     return this.cache.values();
+  }
+
+  private watched(fingerprint: string): readonly KnownRequest[] {
+    return [...(this.byFingerprint.get(fingerprint) ?? [])];
   }
 
   private async ask(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {

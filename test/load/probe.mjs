@@ -2,8 +2,8 @@
 // gateway are started with it alike: node --import test/load/probe.mjs …
 //
 // Allocated is what the heap had grown by at each garbage collection since the one before it, and since the last one until now. Memory of
-// buffers outside the heap is not in it. Kept is what collections of the young generation moved to the old one, large
-// objects aside: there it costs a major collection to be rid of it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
+// buffers outside the heap is not in it. Kept is what collections of the young generation moved to the old one, large objects aside: there
+// it costs a major collection to be rid of it. To write down a collection takes some ten microseconds, and there are some tens of them a second.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { GCProfiler } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';

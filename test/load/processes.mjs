@@ -2,7 +2,7 @@
 import { execFileSync, fork, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism, getPriority, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath, URL } from 'node:url';
@@ -60,8 +60,6 @@ export class Processes {
   async punctualGenerator(core) {
     // With threads of equal rights it would wait for itself: one that spins until another is done never lets that one run.
     const generator = await this.fork('./generator.mjs', [], core, { flags: ['--single-threaded'] });
-    // Started with `nice`, it measures nothing and holds up nobody.
-    if (getPriority() > 0) return generator;
     spawnSync('chrt', ['--all-tasks', '--fifo', '--pid', '1', String(generator.pid)], { stdio: 'ignore' });
     return generator;
   }

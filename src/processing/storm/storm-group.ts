@@ -68,8 +68,8 @@ export function tokensOf({ labels }: Signal): string[] {
   return [...new Set(tokens)];
 }
 
-/** Most labels of most signals were seen a moment ago. */
 const maxRememberedLength = 2 * maxValueLength;
+/** Most labels of most signals were seen a moment ago. */
 const tokensOfTexts = new LRUCache<string, string>({ max: 4_096 });
 
 function tokenOf(text: string, valueAt: number): string {
