@@ -93,18 +93,22 @@ export class CallResilience {
 
   private async attemptOnce<T>(attempt: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
     if (!this.isAnswering || this.breaker.state !== CircuitState.Closed) return this.throughBreaker(attempt, deadline);
-    let outcome: () => T;
+    let value: T;
     try {
-      const value = await attempt();
-      outcome = () => value;
+      value = await attempt();
     } catch (error) {
       if (!isAnswer(error)) this.isAnswering = false;
-      outcome = () => {
+      if (!this.mustBeTold) throw error;
+      return this.throughBreaker<T>(() => {
         throw error;
-      };
+      }, undefined);
     }
-    // The breaker counts what had no answer in a row: it has to hear of this one, or that it ends the row of another's.
-    return this.isAnswering || this.circuit !== 'closed' ? outcome() : this.throughBreaker(outcome, undefined);
+    return this.mustBeTold ? this.throughBreaker(() => value, undefined) : value;
+  }
+
+  /** The breaker counts what had no answer in a row: it has to hear of one more, or of what ends the row. */
+  private get mustBeTold(): boolean {
+    return !this.isAnswering && this.circuit === 'closed';
   }
 
   /** A refusal is an answer: for the policy, which takes every error for none, it has to look like a success. */

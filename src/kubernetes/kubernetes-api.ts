@@ -117,24 +117,15 @@ export class KubernetesApi {
    * @throws KubernetesApiError for every answer that is not 2xx, and when there is none
    */
   call<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions = {}): Promise<T> {
-    return this.resilience
-      .execute(() => this.authenticated<T>(method, path, options), options)
-      .catch((error: unknown) => {
-        if (error instanceof KubernetesApiError && systemic.has(error.failure)) this.onRefusal(error);
-        throw error;
-      });
+    return this.resilience.execute(() => this.attempt<T>(method, path, options), options);
   }
 
-  /** One attempt; two when our credentials are not accepted, for they may just have been renewed. */
-  private authenticated<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
-    return this.attempt<T>(method, path, options).catch((error: unknown) => {
-      if (!isFailure(error, 'unauthenticated')) throw error;
-      this.renewCredentials();
-      return this.attempt<T>(method, path, options);
-    });
-  }
-
-  private async attempt<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions): Promise<T> {
+  private async attempt<T>(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    options: CallOptions,
+    isSecond = false,
+  ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.options.callTimeoutMs;
     const startedAt = performance.now();
     try {
@@ -156,7 +147,15 @@ export class KubernetesApi {
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return JSON.parse(text) as T;
     } catch (error) {
-      if (error instanceof KubernetesApiError) throw error;
+      if (isFailure(error, 'unauthenticated') && !isSecond) {
+        // They may just have been renewed.
+        this.renewCredentials();
+        return this.attempt<T>(method, path, options, true);
+      }
+      if (error instanceof KubernetesApiError) {
+        if (systemic.has(error.failure)) this.onRefusal(error);
+        throw error;
+      }
       const abandoned = error instanceof ExchangeAbandonedError && performance.now() - startedAt < fairTimeMs;
       const serverAnswers = error instanceof ExchangeTimeoutError && (await this.serverAnswers());
       throw unavailable(error, { abandoned, serverAnswers });

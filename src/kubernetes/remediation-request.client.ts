@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import pLimit, { type LimitFunction } from 'p-limit';
 import type { V1ListMeta } from '@kubernetes/client-node';
-import { beforeDeadline } from '../deadline';
+import { DeadlineExceededError, remainingMs } from '../deadline';
 import type { RequestRef } from '../request-ref';
 import { KubernetesApi } from './kubernetes-api';
 import { KubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';
 import { fingerprintLabel } from './kubernetes-names';
+import { Places } from './places';
 import {
   remediationRequests,
   requestLabels,
@@ -25,23 +25,24 @@ const maxLanes = 1_000;
 /** Calls about RemediationRequests. Every failure is a `KubernetesApiError`, or a `DeadlineExceededError`. */
 @Injectable()
 export class RemediationRequestClient {
-  private readonly writes: LimitFunction;
-  private readonly lanes = new LRUCache<string, LimitFunction>({ max: maxLanes });
-  private waiting = 0;
+  private readonly writes: Places;
+  private readonly lanes = new LRUCache<string, Places>({ max: maxLanes });
+  /** Under way or waiting. */
+  private unfinished = 0;
 
   constructor(
     private readonly api: KubernetesApi,
     private readonly maxWritesInFlight: number,
   ) {
-    this.writes = pLimit(maxWritesInFlight);
+    this.writes = new Places(maxWritesInFlight);
   }
 
   get writesInFlight(): number {
-    return this.writes.activeCount;
+    return this.writes.inUse;
   }
 
   get writesWaiting(): number {
-    return this.waiting;
+    return this.unfinished - this.writes.inUse;
   }
 
   /**
@@ -101,25 +102,25 @@ export class RemediationRequestClient {
 
   /**
    * One namespace, whose admission webhook hangs, takes half of the places at the most.
-   * @throws DeadlineExceededError also while it waits for its turn
+   * @throws DeadlineExceededError when there is no answer in time, also while it waits for its turn
    */
-  private write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    if (this.waiting >= maxWaiting)
-      return Promise.reject(new KubernetesApiError('overloaded', 'too many writes wait for the API server'));
-    this.waiting++;
-    const written = this.laneOf(namespace)(() =>
-      this.writes(() => {
-        this.waiting--;
-        return call();
-      }),
-    );
-    return signal === undefined ? written : beforeDeadline(written, signal);
+  private async write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (this.writesWaiting >= maxWaiting)
+      throw new KubernetesApiError('overloaded', 'too many writes wait for the API server');
+    this.unfinished++;
+    try {
+      return await this.laneOf(namespace).run(() => this.writes.run(call, signal), signal);
+    } catch (error) {
+      throw remainingMs(signal) <= 0 ? new DeadlineExceededError() : error;
+    } finally {
+      this.unfinished--;
+    }
   }
 
-  private laneOf(namespace: string): LimitFunction {
+  private laneOf(namespace: string): Places {
     let lane = this.lanes.get(namespace);
     if (lane === undefined) {
-      lane = pLimit(Math.ceil(this.maxWritesInFlight / 2));
+      lane = new Places(Math.ceil(this.maxWritesInFlight / 2));
       this.lanes.set(namespace, lane);
     }
     return lane;

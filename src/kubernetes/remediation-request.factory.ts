@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { recordOf } from '../signal/record-of';
 import type { Signal } from '../signal/signal';
 import { formatTimestamp } from '../signal/timestamp';
 import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
@@ -127,20 +128,19 @@ function optional<K extends string>(key: K, value: string | undefined): Partial<
 
 /** The entries that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
 function within(budget: number, entries: ReadonlyMap<string, string>): Record<string, string> {
-  if (fitsSurely(budget, entries)) return Object.fromEntries(entries);
-  const kept: [string, string][] = [];
+  if (fitsSurely(budget, entries)) return recordOf(entries);
+  const kept = new Map<string, string>();
   let used = 0;
   for (const [key, value] of entries) {
     const short = cut(value, maxValueBytes);
     used += jsonBytes(key) + jsonBytes(short) + 2;
     if (used > budget) {
-      kept.push(['kubernaut.io/omitted', `${entries.size - kept.length} of ${entries.size}`]);
+      kept.set('kubernaut.io/omitted', `${entries.size - kept.size} of ${entries.size}`);
       break;
     }
-    kept.push([key, short]);
+    kept.set(key, short);
   }
-  // Not an object literal: `fromEntries` makes a key `__proto__` an entry like any other.
-  return Object.fromEntries(kept);
+  return recordOf(kept);
 }
 
 /** Whether nothing needs to be measured: JSON makes six bytes of a character at the most. */

@@ -644,6 +644,23 @@ describe('SignalProcessor', () => {
     });
   });
 
+  it('gives others their turn of the event loop while a slow policy is asked about many', async () => {
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 1);
+    const turnsAt: number[] = [];
+    const evaluate = replica.priority.evaluate.bind(replica.priority);
+    jest.spyOn(replica.priority, 'evaluate').mockImplementation((signal, environment) => {
+      turnsAt.push(turns);
+      const begin = performance.now();
+      while (performance.now() - begin < 6);
+      return evaluate(signal, environment);
+    });
+    const outcomes = await process(...signalsOfPods(...Array.from({ length: 8 }, (_, i) => `p${i}`)));
+    clearInterval(ticking);
+    expect(new Set(reasons(outcomes))).toEqual(new Set(['created: new']));
+    expect(turnsAt.at(-1)).toBeGreaterThan(turnsAt[0] ?? 0);
+  });
+
   it('tells once what thousands have in common, and how many they were', async () => {
     requests.failNext('create', 'unavailable', 200);
     await process(

@@ -28,6 +28,8 @@ import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome'
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
+/** So long signals are classified before other requests get their turn of the event loop. Milliseconds. */
+const stretchMs = 10;
 /** Who waits for another replica looks at the cluster after so many polls, about half a second. */
 const attemptsBeforeLooking = 4;
 
@@ -53,6 +55,8 @@ interface Webhook {
 
 /** A fresh signal that nothing carries. */
 type Uncarried = Extract<Standing, { kind: 'open' }> & { readonly fresh: FreshSignal };
+
+type Classified = Uncarried & { readonly classification: Classification };
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
 interface Processed {
@@ -132,7 +136,7 @@ export class SignalProcessor {
   ): Promise<SignalOutcome> {
     let outcome: SignalOutcome;
     try {
-      const classification = await this.classify(signal, deadline, true);
+      const classification = await this.classifyStorm(signal, deadline);
       const joined = await this.storms.reopen(signal, before, spec, classification, deadline);
       const request = refOf(joined.request);
       const storm = this.storms.metadataOf(joined.request, signal.name);
@@ -334,8 +338,10 @@ export class SignalProcessor {
     });
     // In the order of the webhook: the first that is too many makes the storm.
     const newOnes = fresh.flatMap((claim) => uncarried.get(claim.signal) ?? []);
-    const open = (one: Uncarried) => this.open(one, incidentOf.get(one.fresh.signal)?.all ?? [], deadline);
-    const openEach = (ones: readonly Uncarried[]) => concurrently(ones, open);
+    const openEach = async (ones: readonly Uncarried[]) =>
+      concurrently(await this.classifyAll(ones, deadline), (one) =>
+        'outcome' in one ? one : this.open(one, incidentOf.get(one.fresh.signal)?.all ?? [], deadline),
+      );
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
@@ -365,7 +371,7 @@ export class SignalProcessor {
   ): Promise<Processed[] | undefined> {
     try {
       const claim = ones[0]?.fresh.token ?? '';
-      const joined = await this.storms.join(stormy, claim, (signal) => this.classify(signal, deadline, true), deadline);
+      const joined = await this.storms.join(stormy, claim, (signal) => this.classifyStorm(signal, deadline), deadline);
       if (joined === 'over') return undefined;
       const { created } = joined;
       const request = refOf(joined.request);
@@ -390,24 +396,57 @@ export class SignalProcessor {
     }
   }
 
-  private async classify(signal: Signal, deadline: AbortSignal, storm = false): Promise<Classification> {
-    await this.environment.ready(deadline);
-    const environment = this.environment.classify(signal);
-    return { ...environment, ...(await this.priority.evaluate(signal, environment.environment, storm)) };
+  /** All before the first is opened: one after the other, each costs less than between calls of the API server. Never rejects. */
+  private async classifyAll(
+    ones: readonly Uncarried[],
+    deadline: AbortSignal,
+  ): Promise<readonly (Classified | Processed)[]> {
+    if (ones.length === 0) return [];
+    const endClassify = this.metrics.stage('classify');
+    try {
+      await this.environment.ready(deadline);
+    } catch (error) {
+      return ones.map(({ fresh }) => unprocessed(fresh, error));
+    }
+    let begin = performance.now();
+    const classified = await concurrently(ones, async (one) => {
+      if (performance.now() - begin > stretchMs) {
+        await setImmediate();
+        begin = performance.now();
+      }
+      try {
+        const classification = this.classificationOf(one.fresh.signal, false);
+        return { ...one, classification: classification instanceof Promise ? await classification : classification };
+      } catch (error) {
+        return unprocessed(one.fresh, error);
+      }
+    });
+    endClassify();
+    return classified;
   }
 
-  /** Classifies a new signal and opens its request. Never rejects. */
+  private async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {
+    await this.environment.ready(deadline);
+    return this.classificationOf(signal, true);
+  }
+
+  /** At once, unless the policy is somewhere else. */
+  private classificationOf(signal: Signal, storm: boolean): Classification | Promise<Classification> {
+    const environment = this.environment.classify(signal);
+    const decision = this.priority.evaluate(signal, environment.environment, storm);
+    return decision instanceof Promise
+      ? decision.then((priority) => ({ ...environment, ...priority }))
+      : { ...environment, ...decision };
+  }
+
+  /** Opens the request of a new signal. Never rejects. */
   private async open(
-    { fresh, over, generation }: Uncarried,
+    { fresh, over, generation, classification }: Classified,
     all: readonly Signal[],
     deadline: AbortSignal,
   ): Promise<Processed> {
     const { signal, token: claim } = fresh;
     try {
-      const endClassify = this.metrics.stage('classify');
-      const classification = await this.classify(signal, deadline);
-      endClassify();
-
       const endCreate = this.metrics.stage('create');
       const firingAlerts = firingAlertsAfter(over, (all.length > 0 ? all : [signal]).map(sightingOf));
       const incident = { signal, firingAlerts, claim };

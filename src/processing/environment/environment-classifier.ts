@@ -1,6 +1,7 @@
 import type { EnvironmentOverrides } from '../../kubernetes/environment-overrides';
 import { isDnsLabel } from '../../kubernetes/kubernetes-names';
 import type { Namespaces } from '../../kubernetes/namespaces';
+import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
 
 export type EnvironmentSource = 'configmap' | 'namespace_label' | 'alert_label' | 'namespace_pattern' | 'default';
@@ -28,7 +29,7 @@ const maxSaidLength = 128;
 /** Says in which environment a signal happened, from what is watched: no call, and a change counts at once. */
 export class EnvironmentClassifier {
   /** What sources say, and what it is as an environment. */
-  private readonly said = new Map<string, string | undefined>();
+  private readonly said = new Recent<string, string | undefined>(maxSaid);
   private readonly patterns: readonly { readonly pattern: RegExp; readonly environment: string }[];
 
   constructor(
@@ -58,14 +59,8 @@ export class EnvironmentClassifier {
   /** What cannot be a label value cannot be put on the request; the next source may say something usable. */
   private usable(said: string | undefined): string | undefined {
     if (said === undefined) return undefined;
-    if (this.said.has(said)) return this.said.get(said);
-    const environment = said.trim().toLowerCase();
-    const usable = isDnsLabel(environment) ? environment : undefined;
     // A sender may say anything, of any length.
-    if (said.length > maxSaidLength) return usable;
-    if (this.said.size >= maxSaid) this.said.clear();
-    this.said.set(said, usable);
-    return usable;
+    return said.length > maxSaidLength ? environmentOf(said) : this.said.of(said, environmentOf);
   }
 
   private ask(source: Exclude<EnvironmentSource, 'default'>, signal: Signal): string | undefined {
@@ -85,4 +80,9 @@ export class EnvironmentClassifier {
           ?.environment;
     }
   }
+}
+
+function environmentOf(said: string): string | undefined {
+  const environment = said.trim().toLowerCase();
+  return isDnsLabel(environment) ? environment : undefined;
 }

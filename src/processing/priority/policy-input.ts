@@ -1,3 +1,4 @@
+import { recordOf } from '../../signal/record-of';
 import type { Signal } from '../../signal/signal';
 
 /** What a policy is asked about; `policies/input.schema.json` describes it. */
@@ -32,12 +33,10 @@ export function policyInputOf(signal: Signal, environment: string, storm: boolea
   };
 }
 
-/** `fromEntries` makes a key `__proto__` an entry like any other. */
 function bounded(entries: ReadonlyMap<string, string>): Record<string, string> {
-  const kept: [string, string][] = [];
-  for (const [name, value] of entries) {
-    if (kept.length === maxEntries) break;
-    kept.push([name, value.slice(0, maxValueLength)]);
-  }
-  return Object.fromEntries(kept);
+  let fits = entries.size <= maxEntries;
+  for (const value of entries.values()) fits &&= value.length <= maxValueLength;
+  if (fits) return recordOf(entries);
+  const first = [...entries].slice(0, maxEntries);
+  return recordOf(new Map(first.map(([name, value]) => [name, value.slice(0, maxValueLength)])));
 }

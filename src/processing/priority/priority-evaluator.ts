@@ -28,8 +28,15 @@ export class PriorityEvaluator {
     private readonly log: LogSink,
   ) {}
 
-  async evaluate(signal: Signal, environment: string, storm = false): Promise<PriorityDecision> {
-    const verdict = await this.policy.evaluate(policyInputOf(signal, environment, storm));
+  /** At once, unless the policy is somewhere else. Never rejects. */
+  evaluate(signal: Signal, environment: string, storm = false): PriorityDecision | Promise<PriorityDecision> {
+    const verdict = this.policy.evaluate(policyInputOf(signal, environment, storm));
+    return verdict instanceof Promise
+      ? verdict.then((answer) => this.decide(answer, signal, environment))
+      : this.decide(verdict, signal, environment);
+  }
+
+  private decide(verdict: PolicyVerdict, signal: Signal, environment: string): PriorityDecision {
     if ('priority' in verdict) {
       this.failing = undefined;
       return { priority: verdict.priority, prioritySource: 'rego_policy' };

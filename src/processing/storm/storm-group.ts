@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
 import { targetLabels } from '../../signal/target-resource';
 
@@ -29,6 +29,9 @@ export interface SignalGroup {
 const naming = new Set([...targetLabels, 'instance', 'endpoint', 'uid', 'pod_ip', 'host_ip', 'container_id']);
 const maxTokens = 32;
 const maxValueLength = 256;
+/** Alerts that are sent together are of few groups. */
+const digests = new Recent<string, string>(1_000);
+const maxRememberedLength = 1_024;
 
 /** The group of a signal; `undefined` for one that is never part of a storm. */
 export function groupOf(
@@ -38,7 +41,7 @@ export function groupOf(
   if (!enabled || excludeNamespaces.includes(signal.namespace) || excludeAlerts.includes(signal.name)) return undefined;
   const values = groupBy.map((name) => valueOf(signal, name));
   return {
-    fingerprint: hash('sha256', JSON.stringify(['storm', 'v1', cluster, ...values]), 'hex'),
+    fingerprint: digestOf(JSON.stringify(['storm', 'v1', cluster, ...values])),
     namespace: groupBy.includes('namespace') ? signal.namespace : '',
     pattern: groupBy.map((name, i) => `${name}=${values[i]}`).join(' '),
     title: groupBy.includes('alertname') ? signal.name : values.join(' '),
@@ -59,26 +62,31 @@ export function resourceOf({
  * the object, and with digits and hashes in values folded, so that `payment-api-7f9c-x2x1` and its siblings are one.
  */
 export function tokensOf({ labels }: Signal): string[] {
-  const tokens: string[] = [];
+  const found: string[] = [];
   for (const [label, value] of labels) {
-    if (tokens.length === maxTokens) break;
+    if (found.length === maxTokens) break;
     if (naming.has(label.startsWith('exported_') ? label.slice('exported_'.length) : label)) continue;
-    tokens.push(tokenOf(`${label}=${value.slice(0, maxValueLength)}`, label.length + 1));
+    found.push(tokenOf(label, value.slice(0, maxValueLength)));
   }
-  return [...new Set(tokens)];
+  return found;
 }
 
-const maxRememberedLength = 2 * maxValueLength;
-/** Most labels of most signals were seen a moment ago. */
-const tokensOfTexts = new LRUCache<string, string>({ max: 4_096 });
+/** Most labels of most signals were seen a moment ago; by the name, then by the value, for a text of both costs more than to find it. */
+const tokens = new Recent<string, Recent<string, string>>(128);
+const valuesOfLabel = () => new Recent<string, string>(64);
 
-function tokenOf(text: string, valueAt: number): string {
-  const known = tokensOfTexts.get(text);
-  if (known !== undefined) return known;
-  const token = hash('sha256', text.slice(0, valueAt) + folded(text.slice(valueAt)), 'hex').slice(0, 12);
+function tokenOf(label: string, value: string): string {
+  const make = () => hash('sha256', `${label}=${folded(value)}`, 'hex').slice(0, 12);
   // The name of a label may be of any length.
-  if (text.length <= maxRememberedLength) tokensOfTexts.set(text, token);
-  return token;
+  return label.length > maxValueLength ? make() : tokens.of(label, valuesOfLabel).of(value, make);
+}
+
+function digestOf(identity: string): string {
+  return identity.length > maxRememberedLength ? sha256(identity) : digests.of(identity, sha256);
+}
+
+function sha256(text: string): string {
+  return hash('sha256', text, 'hex');
 }
 
 function valueOf(signal: Signal, name: string): string {
