@@ -27,6 +27,8 @@ const forAll = [
   'outside-requests.ts',
   'package-file.ts',
   'pause.ts',
+  'places.ts',
+  'recently-used.ts',
   'request-ref.ts',
 ];
 

@@ -2,8 +2,8 @@
 export class DeadlineExceededError extends Error {
   override readonly name = 'DeadlineExceededError';
 
-  constructor() {
-    super('the deadline has passed');
+  constructor(options?: ErrorOptions) {
+    super('the deadline has passed', options);
   }
 }
 

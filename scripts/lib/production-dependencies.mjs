@@ -34,7 +34,6 @@ const reasons = {
   'lru-cache': 'memories with a bound',
   nanotar: 'reads bundles of policies',
   'nestjs-pino': 'the log of NestJS in the lines of the gateway',
-  'p-limit': 'bounds how many calls are under way',
   pino: 'the log',
   'pino-http': 'wanted by `nestjs-pino`',
   'pino-pretty': 'the log as text for people',

@@ -1,6 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import pLimit, { type LimitFunction } from 'p-limit';
+import type { LRUCache } from 'lru-cache';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
@@ -8,6 +7,8 @@ import { ProblemError } from '../http/problem';
 import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { Places } from '../places';
+import { recentlyUsed } from '../recently-used';
 
 export interface AuthenticatorOptions {
   /** The token must be meant for one of these. */
@@ -56,12 +57,12 @@ export class Authenticator {
   private readonly accepted: LRUCache<string, Caller>;
   private readonly refused: LRUCache<string, string>;
   /** Tokens whose last answer was good, however long ago. To ask about one again is not charged to its address. */
-  private readonly proven = new LRUCache<string, true>({ max: maxCached });
+  private readonly proven = recentlyUsed<string, true>(maxCached);
   /** Tokens that are being charged or reviewed. */
   private readonly inFlight = new Map<string, { token: string; address: string; caller: Promise<Caller> }>();
-  private readonly limit;
+  private readonly places: Places;
   /** A lane for tokens that were good before: bad ones cannot hold them up. */
-  private readonly provenLimit;
+  private readonly provenPlaces: Places;
   private reviewsFail = false;
 
   constructor(
@@ -72,10 +73,10 @@ export class Authenticator {
     private readonly log: LogSink,
   ) {
     this.salt = `${randomBytes(32).toString('base64')} ${options.audiences.join(' ')} `;
-    this.accepted = new LRUCache({ max: maxCached, ttl: Math.max(1, options.tokenCacheTtlMs) });
-    this.refused = new LRUCache({ max: maxCached, ttl: Math.max(1, options.failureCacheTtlMs) });
-    this.limit = pLimit(options.maxReviewsInFlight);
-    this.provenLimit = pLimit(options.maxReviewsInFlight);
+    this.accepted = recentlyUsed(maxCached, { ttl: Math.max(1, options.tokenCacheTtlMs) });
+    this.refused = recentlyUsed(maxCached, { ttl: Math.max(1, options.failureCacheTtlMs) });
+    this.places = new Places(options.maxReviewsInFlight);
+    this.provenPlaces = new Places(options.maxReviewsInFlight);
   }
 
   get sizes(): { readonly accepted: number; readonly refused: number } {
@@ -131,7 +132,7 @@ export class Authenticator {
   }
 
   private async review(token: string, key: string, address: AddressMeter): Promise<Caller> {
-    const answer = await this.ask(token, this.proven.has(key) ? this.provenLimit : this.limit).catch(
+    const answer = await this.ask(token, this.proven.has(key) ? this.provenPlaces : this.places).catch(
       (error: unknown) => {
         // What is not the token's fault must not use up the sender's limit: it comes back with the same token.
         address.giveBack();
@@ -164,13 +165,11 @@ export class Authenticator {
     return caller;
   }
 
-  private async ask(token: string, lane: LimitFunction): Promise<TokenReview> {
-    if (lane.pendingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
+  private async ask(token: string, places: Places): Promise<TokenReview> {
+    if (places.waitingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
     const due = deadlineIn(answerTimeoutMs);
-    const answer = lane(() => {
-      due.signal.throwIfAborted();
-      return this.reviews.review(token, this.options.audiences, due.signal);
-    });
+    const review = () => this.reviews.review(token, this.options.audiences, due.signal);
+    const answer = places.run(review, due.signal);
     return beforeDeadline(answer, due.signal).finally(() => due.clear());
   }
 

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import pLimit, { type LimitFunction } from 'p-limit';
+import type { LRUCache } from 'lru-cache';
 import { gatewayItself, type Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
 import type { AccessReviewClient } from '../kubernetes/access-review.client';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { Places } from '../places';
+import { recentlyUsed } from '../recently-used';
 
 /** It could not be found out whether a caller may do something. A retry can heal it. */
 export class AuthorizationUnavailableError extends Error {
@@ -45,8 +46,8 @@ export class Authorizer {
   private readonly denied: LRUCache<string, true>;
   private readonly inFlight = new Map<string, Promise<boolean>>();
   private readonly identities = new WeakMap<Caller, string>();
-  private readonly lanes = new LRUCache<string, LimitFunction>({ max: maxLanes });
-  private readonly limit;
+  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
+  private readonly places: Places;
   private reviewsFail = false;
 
   constructor(
@@ -56,10 +57,10 @@ export class Authorizer {
     private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
   ) {
-    const common = { max: maxCached, ttlResolution: 0, perf: clock };
-    this.allowed = new LRUCache({ ...common, ttl: options.allowedTtlMs });
-    this.denied = new LRUCache({ ...common, ttl: options.deniedTtlMs });
-    this.limit = pLimit(options.maxReviewsInFlight);
+    const common = { ttlResolution: 0, perf: clock };
+    this.allowed = recentlyUsed(maxCached, { ...common, ttl: options.allowedTtlMs });
+    this.denied = recentlyUsed(maxCached, { ...common, ttl: options.deniedTtlMs });
+    this.places = new Places(options.maxReviewsInFlight);
   }
 
   get sizes(): { readonly allowed: number; readonly denied: number } {
@@ -118,10 +119,12 @@ export class Authorizer {
   /** Shared by all who ask at the same time: it has the time of a call, not that of one of them. */
   private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
     const lane = this.laneOf(caller);
-    if (this.limit.pendingCount >= maxWaiting || lane.pendingCount >= maxWaitingOfCaller)
+    if (this.places.waitingCount >= maxWaiting || lane.waitingCount >= maxWaitingOfCaller)
       return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
     const due = deadlineIn(reviewMs);
-    const running = lane(() => this.limit(() => this.reviews.maySend(caller, source, namespace, due.signal)))
+    const review = () => this.reviews.maySend(caller, source, namespace, due.signal);
+    const running = lane
+      .run(() => this.places.run(review, due.signal), due.signal)
       .then(
         (allowed) => {
           (allowed ? this.allowed : this.denied).set(key, true);
@@ -141,11 +144,11 @@ export class Authorizer {
     return running;
   }
 
-  private laneOf(caller: Caller): LimitFunction {
+  private laneOf(caller: Caller): Places {
     const identity = this.identityOf(caller);
     let lane = this.lanes.get(identity);
     if (lane === undefined) {
-      lane = pLimit(maxInFlightOfCaller);
+      lane = new Places(maxInFlightOfCaller);
       this.lanes.set(identity, lane);
     }
     return lane;

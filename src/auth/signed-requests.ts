@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../recently-used';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
@@ -13,7 +13,7 @@ const provenMs = 600_000;
 
 /** Finds out who sends a request by the signature of its body, on the paths of sources that sign. */
 export class SignedRequests {
-  private readonly proven = new LRUCache<string, true>({ max: maxProven, ttl: provenMs });
+  private readonly proven = recentlyUsed<string, true>(maxProven, { ttl: provenMs });
 
   constructor(
     private readonly signatures: ReadonlyMap<string, BodySignature>,

@@ -106,7 +106,10 @@ export class CallResilience {
     return this.mustBeTold ? this.throughBreaker(() => value, undefined) : value;
   }
 
-  /** The breaker counts what had no answer in a row: it has to hear of one more, or of what ends the row. */
+  /**
+   * The breaker counts what had no answer in a row: it has to hear of one more, or of what ends the row. Not of what began before
+   * it opened, which would count as the probe.
+   */
   private get mustBeTold(): boolean {
     return !this.isAnswering && this.circuit === 'closed';
   }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
 import { eventually } from '../../test/support/eventually';
 import { RecordingLog } from '../../test/support/recording-log';
 import { deadlineIn } from '../deadline';
@@ -19,6 +20,7 @@ const status =
 const fine: Answer = (_, response) => void response.end('{"fine":true}');
 const reset: Answer = (request) => void request.socket.destroy();
 const hang: Answer = () => undefined;
+const forEver = new Promise<void>(() => undefined);
 
 describe('KubernetesApi', () => {
   let server: Server;
@@ -71,6 +73,7 @@ describe('KubernetesApi', () => {
     api = await KubernetesApi.connect({ kubeconfig, context: '', connections: 8, callTimeoutMs: 500 }, log);
   });
   afterEach(async () => {
+    jest.restoreAllMocks();
     server.closeAllConnections();
     server.close();
     await api.close();
@@ -148,6 +151,20 @@ describe('KubernetesApi', () => {
       script.push(status(401, { reason: 'Unauthorized' }));
       expect(await call()).toEqual({ fine: true });
       expect(tokens).toEqual(['Bearer first', 'Bearer first', 'Bearer second']);
+    });
+
+    it('tells the refusal when it cannot be read now', async () => {
+      script = [status(401)];
+      rmSync(join(directory, 'kubeconfig'));
+      expect(await failureOf(call())).toMatchObject({ failure: 'unauthenticated' });
+      expect(await call()).toEqual({ fine: true });
+    });
+
+    it('does not wait for it longer than for an answer', async () => {
+      jest.spyOn(KubeConfig.prototype, 'applyToHTTPSOptions').mockReturnValue(forEver);
+      expect(await failureOf(call(100))).toMatchObject({ failure: 'unavailable' });
+      expect(await failureOf(api.call('GET', '/x', { repeat: false }))).toMatchObject({ failure: 'unavailable' });
+      expect(tokens).toEqual([]);
     });
 
     it('does so once, and tells who has to know', async () => {

@@ -2,6 +2,7 @@ import type { RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
+import { beforeDeadline, deadlineIn, remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { CallResilience, type CircuitName } from './call-resilience';
 import { exchange, ExchangeAbandonedError, ExchangeTimeoutError } from './http-exchange';
@@ -120,16 +121,17 @@ export class KubernetesApi {
     return this.resilience.execute(() => this.attempt<T>(method, path, options), options);
   }
 
+  /** One attempt; two when our credentials are not accepted, for they may just have been renewed. */
   private async attempt<T>(
     method: Dispatcher.HttpMethod,
     path: string,
     options: CallOptions,
-    isSecond = false,
+    mayRenew = true,
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.options.callTimeoutMs;
     const startedAt = performance.now();
     try {
-      const credentials = this.areCredentialsFresh() ? this.headers : await this.credentials();
+      const credentials = this.areCredentialsFresh() ? this.headers : await this.credentials(options.signal);
       const { statusCode, headers, text } = await exchange(
         this.calls,
         {
@@ -147,27 +149,29 @@ export class KubernetesApi {
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return JSON.parse(text) as T;
     } catch (error) {
-      if (isFailure(error, 'unauthenticated') && !isSecond) {
-        // They may just have been renewed.
-        this.renewCredentials();
-        return this.attempt<T>(method, path, options, true);
-      }
+      if (mayRenew && isFailure(error, 'unauthenticated') && this.renewCredentials())
+        return this.attempt<T>(method, path, options, false);
       if (error instanceof KubernetesApiError) {
         if (systemic.has(error.failure)) this.onRefusal(error);
         throw error;
       }
-      const abandoned = error instanceof ExchangeAbandonedError && performance.now() - startedAt < fairTimeMs;
-      const serverAnswers = error instanceof ExchangeTimeoutError && (await this.serverAnswers());
-      throw unavailable(error, { abandoned, serverAnswers });
+      const gaveUp = error instanceof ExchangeAbandonedError && performance.now() - startedAt < fairTimeMs;
+      const answers = error instanceof ExchangeTimeoutError ? await this.serverAnswers(options.signal) : false;
+      // What cannot be told in time says nothing about the server either.
+      throw unavailable(error, { abandoned: gaveUp || answers === undefined, serverAnswers: answers === true });
     }
   }
 
-  /** Asks something that costs nothing, over a connection that calls do not use up. Asked once for many. */
-  private serverAnswers(): Promise<boolean> {
+  /**
+   * Asks something that costs nothing, over a connection that calls do not use up. Asked once for many.
+   * @returns `undefined` when the caller cannot wait for the answer
+   */
+  private async serverAnswers(signal: AbortSignal | undefined): Promise<boolean | undefined> {
     this.asking ??= this.ask().finally(() => {
       this.asking = undefined;
     });
-    return this.asking;
+    if (signal === undefined) return this.asking;
+    return beforeDeadline(this.asking, signal).catch(() => undefined);
   }
 
   private async ask(): Promise<boolean> {
@@ -210,17 +214,31 @@ export class KubernetesApi {
     await Promise.all([this.calls.close(), this.watches.destroy()]);
   }
 
-  /** The library keeps what it read for a minute: only a configuration that is read anew asks again. */
-  private renewCredentials(): void {
-    this.config = loadKubeConfig(this.options);
+  /**
+   * The library keeps what it read for a minute: only a configuration that is read anew asks again.
+   * @returns false if it cannot be read now, as while it is being replaced
+   */
+  private renewCredentials(): boolean {
+    try {
+      this.config = loadKubeConfig(this.options);
+    } catch {
+      return false;
+    }
     this.headersReadAt = Number.NEGATIVE_INFINITY;
+    return true;
   }
 
-  private async credentials(): Promise<Record<string, string>> {
+  /** @throws DeadlineExceededError when a program that the kubeconfig names does not tell them in time */
+  private async credentials(signal?: AbortSignal): Promise<Record<string, string>> {
     if (!this.areCredentialsFresh()) {
       const now = performance.now();
       const options: RequestOptions = {};
-      await this.config.applyToHTTPSOptions(options);
+      const due = deadlineIn(Math.min(this.options.callTimeoutMs, remainingMs(signal)));
+      try {
+        await beforeDeadline(this.config.applyToHTTPSOptions(options), due.signal);
+      } finally {
+        due.clear();
+      }
       this.headers = { ...(options.headers as Record<string, string> | undefined), ...basicAuth(options.auth) };
       this.headersReadAt = now;
     }

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
-import pLimit from 'p-limit';
+import { Places } from '../places';
+import { recentlyUsed } from '../recently-used';
 import type { LogSink } from '../logging/log-sink';
 import type { TargetResource } from '../signal/target-resource';
 import type { KubernetesApi } from './kubernetes-api';
@@ -43,10 +43,10 @@ const generatedSuffix = /-[a-z0-9]{5}$/;
  */
 export class Owners {
   readonly caches: Readonly<Record<FollowedKind, WatchCache<Controller>>>;
-  private readonly remembered = new LRUCache<string, TargetResource>({ max: maxRemembered });
-  private readonly absent = new LRUCache<string, true>({ max: maxRemembered, ttl: absentMs });
+  private readonly remembered = recentlyUsed<string, TargetResource>(maxRemembered);
+  private readonly absent = recentlyUsed<string, true>(maxRemembered, { ttl: absentMs });
   private readonly reading = new Map<string, Promise<Controller | undefined>>();
-  private readonly limit = pLimit(readsInFlight);
+  private readonly places = new Places(readsInFlight);
 
   constructor(
     private readonly api: KubernetesApi,
@@ -156,7 +156,7 @@ export class Owners {
     const key = keyOf(kind, namespace, name);
     // Names come from senders, and go into a path.
     if (this.absent.has(key) || !dnsName.test(namespace) || !dnsName.test(name)) return Promise.resolve(undefined);
-    if (this.limit.pendingCount >= maxWaiting) return Promise.reject(new Error('too many owners are being read'));
+    if (this.places.waitingCount >= maxWaiting) return Promise.reject(new Error('too many owners are being read'));
     const running = this.reading.get(key) ?? this.ask(kind, namespace, name, key, deadline);
     this.reading.set(key, running);
     return running;
@@ -171,14 +171,9 @@ export class Owners {
   ): Promise<Controller | undefined> {
     const { group, plural } = followed[kind];
     try {
-      return await this.limit(async () =>
-        controllerOf(
-          await this.api.call('GET', `${group}/namespaces/${namespace}/${plural}/${name}`, {
-            signal: deadline,
-            repeat: false,
-          }),
-        ),
-      );
+      const path = `${group}/namespaces/${namespace}/${plural}/${name}`;
+      const get = () => this.api.call<WatchedObject>('GET', path, { signal: deadline, repeat: false });
+      return controllerOf(await this.places.run(get, deadline));
     } catch (error) {
       if (!isFailure(error, 'not-found')) throw error;
       this.absent.set(key, true);

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import type { V1ListMeta } from '@kubernetes/client-node';
+import { Places } from '../places';
+import { recentlyUsed } from '../recently-used';
 import { DeadlineExceededError, remainingMs } from '../deadline';
 import type { RequestRef } from '../request-ref';
 import { KubernetesApi } from './kubernetes-api';
-import { KubernetesApiError } from './kubernetes-api.error';
+import { isFailure, KubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';
 import { fingerprintLabel } from './kubernetes-names';
-import { Places } from './places';
 import {
   remediationRequests,
   requestLabels,
@@ -26,7 +26,7 @@ const maxLanes = 1_000;
 @Injectable()
 export class RemediationRequestClient {
   private readonly writes: Places;
-  private readonly lanes = new LRUCache<string, Places>({ max: maxLanes });
+  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
   /** Under way or waiting. */
   private unfinished = 0;
 
@@ -111,7 +111,8 @@ export class RemediationRequestClient {
     try {
       return await this.laneOf(namespace).run(() => this.writes.run(call, signal), signal);
     } catch (error) {
-      throw remainingMs(signal) <= 0 ? new DeadlineExceededError() : error;
+      const isLate = isFailure(error, 'unavailable') && remainingMs(signal) <= 0;
+      throw isLate ? new DeadlineExceededError({ cause: error }) : error;
     } finally {
       this.unfinished--;
     }

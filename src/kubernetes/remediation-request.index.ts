@@ -8,10 +8,12 @@ import { remediationRequests } from './remediation-request';
 import { requestsPath, type RemediationRequestClient } from './remediation-request.client';
 import { WatchCache } from './watch-cache';
 
+const none: readonly KnownRequest[] = [];
+
 /** All RemediationRequests of the cluster, found by fingerprint, those of storms also by that of each member they name. Watched, so that a look-up costs no call. */
 export class RemediationRequestIndex {
   readonly cache: WatchCache<KnownRequest>;
-  private readonly byFingerprint = new Map<string, Set<KnownRequest>>();
+  private readonly byFingerprint = new Map<string, readonly KnownRequest[]>();
 
   constructor(
     api: KubernetesApi,
@@ -26,8 +28,11 @@ export class RemediationRequestIndex {
       log,
     });
     this.cache.onChange = (entry, previous) => {
-      if (previous !== undefined) this.remove(previous);
-      if (entry !== undefined) this.add(entry);
+      const named = entry === undefined ? [] : fingerprintsOf(entry);
+      for (const fingerprint of named) this.replace(fingerprint, previous, entry);
+      const before = previous === undefined ? [] : fingerprintsOf(previous);
+      for (const fingerprint of before)
+        if (!named.includes(fingerprint)) this.replace(fingerprint, previous, undefined);
       const changed = entry ?? previous;
       if (changed !== undefined) this.onRequest(changed, entry === undefined);
     };
@@ -64,7 +69,7 @@ export class RemediationRequestIndex {
   }
 
   private watched(fingerprint: string): readonly KnownRequest[] {
-    return [...(this.byFingerprint.get(fingerprint) ?? [])];
+    return this.byFingerprint.get(fingerprint) ?? none;
   }
 
   private async ask(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
@@ -72,20 +77,12 @@ export class RemediationRequestIndex {
     return found.map((request) => toKnownRequest(request, this.clock.now()));
   }
 
-  private add(entry: KnownRequest): void {
-    for (const fingerprint of fingerprintsOf(entry)) {
-      const entries = this.byFingerprint.get(fingerprint);
-      if (entries === undefined) this.byFingerprint.set(fingerprint, new Set([entry]));
-      else entries.add(entry);
-    }
-  }
-
-  private remove(entry: KnownRequest): void {
-    for (const fingerprint of fingerprintsOf(entry)) {
-      const entries = this.byFingerprint.get(fingerprint);
-      entries?.delete(entry);
-      if (entries?.size === 0) this.byFingerprint.delete(fingerprint);
-    }
+  private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
+    const known = this.byFingerprint.get(fingerprint) ?? none;
+    const others = known.filter((request) => request !== previous && request !== entry);
+    if (entry !== undefined) others.push(entry);
+    if (others.length > 0) this.byFingerprint.set(fingerprint, others);
+    else this.byFingerprint.delete(fingerprint);
   }
 }
 

@@ -30,6 +30,11 @@ interface ListPage {
   readonly items: readonly WatchedObject[] | null;
 }
 
+interface Known<Entry> {
+  readonly entry: Entry;
+  readonly version: number;
+}
+
 /** Objects may be 256 KiB each: a page of them is held in memory while it is read. */
 const pageSize = 100;
 const metadataPageSize = 1_000;
@@ -47,8 +52,7 @@ const maxBackOffMs = 10_000;
  * last known. Before the first list it knows nothing, and `synced` says so: absence then means nothing.
  */
 export class WatchCache<Entry> {
-  private entries = new Map<string, Entry>();
-  private versions = new Map<string, number>();
+  private objects = new Map<string, Known<Entry>>();
   private resourceVersion = '';
   private readonly stopping = new AbortController();
   private readonly firstSync = Promise.withResolvers<void>();
@@ -74,15 +78,15 @@ export class WatchCache<Entry> {
 
   /** @param key of the object, by `objectKey` */
   get(key: string): Entry | undefined {
-    return this.entries.get(key);
+    return this.objects.get(key)?.entry;
   }
 
-  values(): IterableIterator<Entry> {
-    return this.entries.values();
+  *values(): IterableIterator<Entry> {
+    for (const { entry } of this.objects.values()) yield entry;
   }
 
   get size(): number {
-    return this.entries.size;
+    return this.objects.size;
   }
 
   /** Whether what it shows can be believed now: listed once, not interrupted, and heard of within the time of a bookmark. */
@@ -110,9 +114,11 @@ export class WatchCache<Entry> {
    */
   observe(object: WatchedObject): Entry {
     const key = keyOfObject(object);
-    const entry = this.options.keep(object, this.entries.get(key));
-    const isAhead = this.resourceVersion !== '' && versionOf(object) > Number(this.resourceVersion);
-    if (isAhead && !this.isOlder(object, key)) this.put(key, entry, object);
+    const before = this.objects.get(key);
+    const version = versionOf(object);
+    const entry = this.options.keep(object, before?.entry);
+    const isAhead = this.resourceVersion !== '' && version > Number(this.resourceVersion);
+    if (isAhead && !isOlder(version, before)) this.put(key, entry, version, before);
     return entry;
   }
 
@@ -135,8 +141,7 @@ export class WatchCache<Entry> {
   }
 
   private async list(): Promise<void> {
-    const found = new Map<string, Entry>();
-    const versions = new Map<string, number>();
+    const found = new Map<string, Known<Entry>>();
     let page: ListPage;
     let token: string | undefined;
     do {
@@ -150,16 +155,14 @@ export class WatchCache<Entry> {
       });
       for (const object of page.items ?? []) {
         const key = keyOfObject(object);
-        found.set(key, this.options.keep(object, this.entries.get(key)));
-        versions.set(key, versionOf(object));
+        found.set(key, { entry: this.options.keep(object, this.get(key)), version: versionOf(object) });
       }
       token = page.metadata.continue;
     } while (token);
-    const previous = this.entries;
-    this.entries = found;
-    this.versions = versions;
-    for (const [key, entry] of found) this.onChange(entry, previous.get(key));
-    for (const [key, entry] of previous) if (!found.has(key)) this.onChange(undefined, entry);
+    const previous = this.objects;
+    this.objects = found;
+    for (const [key, { entry }] of found) this.onChange(entry, previous.get(key)?.entry);
+    for (const [key, { entry }] of previous) if (!found.has(key)) this.onChange(undefined, entry);
     this.resourceVersion = page.metadata.resourceVersion ?? '';
     this.synced = true;
     this.firstSync.resolve();
@@ -211,28 +214,21 @@ export class WatchCache<Entry> {
 
   private set(object: WatchedObject): void {
     const key = keyOfObject(object);
-    if (this.isOlder(object, key)) return;
-    this.put(key, this.options.keep(object, this.entries.get(key)), object);
+    const before = this.objects.get(key);
+    const version = versionOf(object);
+    if (!isOlder(version, before)) this.put(key, this.options.keep(object, before?.entry), version, before);
   }
 
-  private put(key: string, entry: Entry, object: WatchedObject): void {
-    const previous = this.entries.get(key);
-    this.entries.set(key, entry);
-    this.versions.set(key, versionOf(object));
-    this.onChange(entry, previous);
+  private put(key: string, entry: Entry, version: number, before: Known<Entry> | undefined): void {
+    this.objects.set(key, { entry, version });
+    this.onChange(entry, before?.entry);
   }
 
   private delete(object: WatchedObject): void {
     const key = keyOfObject(object);
-    const previous = this.entries.get(key);
-    this.entries.delete(key);
-    this.versions.delete(key);
-    this.onChange(undefined, previous);
-  }
-
-  /** Whether a later version of it is known. Versions of one resource count up (KEP-5504). */
-  private isOlder(object: WatchedObject, key: string): boolean {
-    return versionOf(object) < (this.versions.get(key) ?? Number.NEGATIVE_INFINITY);
+    const before = this.objects.get(key);
+    this.objects.delete(key);
+    this.onChange(undefined, before?.entry);
   }
 
   private isStopped(): boolean {
@@ -265,6 +261,11 @@ export class WatchCache<Entry> {
 /** What an object is found by; the namespace is empty for one that is in none. */
 export function objectKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;
+}
+
+/** Whether a later version of it is known. Versions of one resource count up (KEP-5504). */
+function isOlder(version: number, known: { readonly version: number } | undefined): boolean {
+  return version < (known?.version ?? Number.NEGATIVE_INFINITY);
 }
 
 /** NaN, which is older than nothing, when it is no number. */

@@ -28,8 +28,9 @@ import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome'
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
-/** So long signals are classified before other requests get their turn of the event loop. Milliseconds. */
-const stretchMs = 10;
+/** So many signals are classified ahead of their turn, if it takes no longer. */
+const maxAhead = 16;
+const maxAheadMs = 10;
 /** Who waits for another replica looks at the cluster after so many polls, about half a second. */
 const attemptsBeforeLooking = 4;
 
@@ -56,7 +57,8 @@ interface Webhook {
 /** A fresh signal that nothing carries. */
 type Uncarried = Extract<Standing, { kind: 'open' }> & { readonly fresh: FreshSignal };
 
-type Classified = Uncarried & { readonly classification: Classification };
+/** Answers what a signal is classified as, or throws what kept it from being. */
+type Classified = () => Classification | Promise<Classification>;
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
 interface Processed {
@@ -338,10 +340,7 @@ export class SignalProcessor {
     });
     // In the order of the webhook: the first that is too many makes the storm.
     const newOnes = fresh.flatMap((claim) => uncarried.get(claim.signal) ?? []);
-    const openEach = async (ones: readonly Uncarried[]) =>
-      concurrently(await this.classifyAll(ones, deadline), (one) =>
-        'outcome' in one ? one : this.open(one, incidentOf.get(one.fresh.signal)?.all ?? [], deadline),
-      );
+    const openEach = (ones: readonly Uncarried[]) => this.openEach(ones, incidentOf, deadline);
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
@@ -396,33 +395,45 @@ export class SignalProcessor {
     }
   }
 
-  /** All before the first is opened: one after the other, each costs less than between calls of the API server. Never rejects. */
-  private async classifyAll(
+  /** Classifies new signals and opens their requests. Never rejects. */
+  private async openEach(
     ones: readonly Uncarried[],
+    incidentOf: ReadonlyMap<Signal, Incident>,
     deadline: AbortSignal,
-  ): Promise<readonly (Classified | Processed)[]> {
+  ): Promise<Processed[]> {
     if (ones.length === 0) return [];
-    const endClassify = this.metrics.stage('classify');
     try {
       await this.environment.ready(deadline);
     } catch (error) {
       return ones.map(({ fresh }) => unprocessed(fresh, error));
     }
-    let begin = performance.now();
-    const classified = await concurrently(ones, async (one) => {
-      if (performance.now() - begin > stretchMs) {
-        await setImmediate();
-        begin = performance.now();
-      }
-      try {
-        const classification = this.classificationOf(one.fresh.signal, false);
-        return { ...one, classification: classification instanceof Promise ? await classification : classification };
-      } catch (error) {
-        return unprocessed(one.fresh, error);
-      }
+    const classified: Classified[] = [];
+    return concurrently(ones, async (one, i) => {
+      if (deadline.aborted) return unprocessed(one.fresh, new DeadlineExceededError());
+      if (i === classified.length) this.classifyAhead(ones, classified);
+      return this.open(one, classified[i], incidentOf.get(one.fresh.signal)?.all ?? [], deadline);
     });
-    endClassify();
-    return classified;
+  }
+
+  /**
+   * Classifies the next signal, and of those after it what is decided at once: one after the other each costs less than between two
+   * calls of the API server.
+   */
+  private classifyAhead(ones: readonly Uncarried[], classified: Classified[]): void {
+    const begin = performance.now();
+    for (const { fresh } of ones.slice(classified.length, classified.length + maxAhead)) {
+      let isDecided = true;
+      try {
+        const classification = this.classificationOf(fresh.signal, false);
+        classified.push(() => classification);
+        isDecided = !(classification instanceof Promise);
+      } catch (error) {
+        classified.push(() => {
+          throw error;
+        });
+      }
+      if (!isDecided || performance.now() - begin > maxAheadMs) return;
+    }
   }
 
   private async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {
@@ -432,21 +443,29 @@ export class SignalProcessor {
 
   /** At once, unless the policy is somewhere else. */
   private classificationOf(signal: Signal, storm: boolean): Classification | Promise<Classification> {
+    const end = this.metrics.stage('classify');
     const environment = this.environment.classify(signal);
     const decision = this.priority.evaluate(signal, environment.environment, storm);
-    return decision instanceof Promise
-      ? decision.then((priority) => ({ ...environment, ...priority }))
-      : { ...environment, ...decision };
+    if (decision instanceof Promise)
+      return decision.then((priority) => {
+        end();
+        return { ...environment, ...priority };
+      });
+    end();
+    return { ...environment, ...decision };
   }
 
   /** Opens the request of a new signal. Never rejects. */
   private async open(
-    { fresh, over, generation, classification }: Classified,
+    { fresh, over, generation }: Uncarried,
+    classified: Classified | undefined,
     all: readonly Signal[],
     deadline: AbortSignal,
   ): Promise<Processed> {
     const { signal, token: claim } = fresh;
     try {
+      const classification = await classified?.();
+      if (classification === undefined) throw new Error('a signal was not classified');
       const endCreate = this.metrics.stage('create');
       const firingAlerts = firingAlertsAfter(over, (all.length > 0 ? all : [signal]).map(sightingOf));
       const incident = { signal, firingAlerts, claim };

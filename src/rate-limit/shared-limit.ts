@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../recently-used';
 import type { Clock } from '../clock';
 import { StateUnavailableError } from '../state/signal-state';
 import type { BucketSize, TokenBank, Withdrawal } from '../state/token-bank';
@@ -32,7 +32,7 @@ const idleMs = 60_000;
  */
 export class SharedLimit {
   private readonly own: TokenBuckets;
-  private readonly leases = new LRUCache<string, Lease>({ max: maxBuckets, ttl: idleMs, updateAgeOnGet: true });
+  private readonly leases = recentlyUsed<string, Lease>(maxBuckets, { ttl: idleMs, updateAgeOnGet: true });
 
   constructor(
     private readonly bank: TokenBank | undefined,

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../recently-used';
 import type { Clock } from '../clock';
 import type { BucketSize } from '../state/token-bank';
 
@@ -15,7 +15,7 @@ export const maxBuckets = 50_000;
  * rate.
  */
 export class TokenBuckets {
-  private readonly buckets = new LRUCache<string, Bucket>({ max: maxBuckets });
+  private readonly buckets = recentlyUsed<string, Bucket>(maxBuckets);
 
   constructor(
     private readonly clock: Clock,

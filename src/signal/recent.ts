@@ -5,7 +5,7 @@
 export class Recent<K, V> {
   private readonly made = new Map<K, V>();
 
-  /** @param max keys that are remembered; how long each may be is up to who asks */
+  /** @param max keys that are remembered; of a key that is part of a longer text, all of that text */
   constructor(private readonly max: number) {}
 
   /** What `make` makes of the key, or made of it before. */

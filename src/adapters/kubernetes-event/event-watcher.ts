@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../recently-used';
 import { gatewayItself } from '../../caller';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
@@ -35,7 +35,7 @@ export class EventWatcher {
   /** Those that could not be taken yet, by their identity. */
   private readonly waiting = new Map<string, Waiting>();
   /** The last occurrence that was taken of each: the API server repeats an event for changes that are none. */
-  private readonly taken = new LRUCache<string, string>({ max: maxKnown });
+  private readonly taken = recentlyUsed<string, string>(maxKnown);
   /** The version up to which events were read; empty before the first. */
   private reached = '';
 

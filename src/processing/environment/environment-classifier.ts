@@ -45,6 +45,7 @@ export class EnvironmentClassifier {
 
   /** Resolves once the sources are known; a source that is not known yet must not be taken for one that says nothing. */
   async ready(signal: AbortSignal): Promise<void> {
+    if (this.namespaces.cache.synced && this.overrides.cache.synced) return;
     await Promise.all([this.namespaces.cache.whenSynced(signal), this.overrides.cache.whenSynced(signal)]);
   }
 

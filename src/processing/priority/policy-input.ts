@@ -34,9 +34,8 @@ export function policyInputOf(signal: Signal, environment: string, storm: boolea
 }
 
 function bounded(entries: ReadonlyMap<string, string>): Record<string, string> {
-  let fits = entries.size <= maxEntries;
-  for (const value of entries.values()) fits &&= value.length <= maxValueLength;
-  if (fits) return recordOf(entries);
+  const isShort = (value: string) => value.length <= maxValueLength;
+  if (entries.size <= maxEntries && [...entries.values()].every(isShort)) return recordOf(entries);
   const first = [...entries].slice(0, maxEntries);
   return recordOf(new Map(first.map(([name, value]) => [name, value.slice(0, maxValueLength)])));
 }

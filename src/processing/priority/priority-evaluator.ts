@@ -28,7 +28,7 @@ export class PriorityEvaluator {
     private readonly log: LogSink,
   ) {}
 
-  /** At once, unless the policy is somewhere else. Never rejects. */
+  /** At once, unless the policy is somewhere else. */
   evaluate(signal: Signal, environment: string, storm = false): PriorityDecision | Promise<PriorityDecision> {
     const verdict = this.policy.evaluate(policyInputOf(signal, environment, storm));
     return verdict instanceof Promise

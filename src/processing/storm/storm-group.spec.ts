@@ -30,6 +30,15 @@ describe('tokensOf', () => {
     expect(alike(a, b)).toBe(0);
   });
 
+  it('are the same in every replica of every version, for replicas share them', () => {
+    const tokens = tokensOf(labels({ job: 'api', replica: 'orders-7f9c-x2x1', text: 'x'.repeat(300) }));
+    expect(tokens).toEqual(['f15f46d7a214', '1c6245783db8', '242eb270d5ad']);
+  });
+
+  it('are a set, whatever labels are called', () => {
+    expect(tokensOf(labels({ a: 'b=c', 'a=b': 'c' }))).toHaveLength(1);
+  });
+
   it('are few and short, however many and long the labels are', () => {
     const many = labels(
       Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`label_${i}x`, 'v'.repeat(10_000)])),

@@ -66,19 +66,20 @@ export function tokensOf({ labels }: Signal): string[] {
   for (const [label, value] of labels) {
     if (found.length === maxTokens) break;
     if (naming.has(label.startsWith('exported_') ? label.slice('exported_'.length) : label)) continue;
-    found.push(tokenOf(label, value.slice(0, maxValueLength)));
+    found.push(tokenOf(label, value));
   }
-  return found;
+  return [...new Set(found)];
 }
 
-/** Most labels of most signals were seen a moment ago; by the name, then by the value, for a text of both costs more than to find it. */
-const tokens = new Recent<string, Recent<string, string>>(128);
+/** Most labels of most signals were seen a moment ago. By the name, then by the value: to join both to one key costs more than both look-ups. */
+const tokens = new Recent<string, Recent<string, string>>(256);
 const valuesOfLabel = () => new Recent<string, string>(64);
 
 function tokenOf(label: string, value: string): string {
-  const make = () => hash('sha256', `${label}=${folded(value)}`, 'hex').slice(0, 12);
-  // The name of a label may be of any length.
-  return label.length > maxValueLength ? make() : tokens.of(label, valuesOfLabel).of(value, make);
+  const make = (said: string) => hash('sha256', `${label}=${folded(said)}`, 'hex').slice(0, 12);
+  // Names and values may be of any length, and the beginning of one holds all of it in memory.
+  if (label.length > maxValueLength || value.length > maxValueLength) return make(value.slice(0, maxValueLength));
+  return tokens.of(label, valuesOfLabel).of(value, make);
 }
 
 function digestOf(identity: string): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../recently-used';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
@@ -49,7 +49,7 @@ export class Storms {
   /** Requests that this process is creating, by group, so that its other webhooks wait instead of trying as well. */
   private readonly opening = new Map<string, Promise<JoinedStorm | 'over'>>();
   /** By group: the signals before a storm whose request could not be told of them yet. */
-  private readonly unlinked = new LRUCache<string, readonly string[]>({ max: maxUnlinked });
+  private readonly unlinked = recentlyUsed<string, readonly string[]>(maxUnlinked);
 
   constructor(
     private readonly windows: StormWindows,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../recently-used';
 import type { Clock } from '../../clock';
 import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
 import { isSameRequest } from '../../request-ref';
@@ -42,8 +43,7 @@ export class EmbeddedSignalState implements SignalState {
   private claims = 0;
 
   constructor(private readonly options: EmbeddedSignalStateOptions) {
-    this.holdings = new LRUCache({
-      max: options.maxFingerprints ?? defaultMaxFingerprints,
+    this.holdings = recentlyUsed(options.maxFingerprints ?? defaultMaxFingerprints, {
       ttl: options.ttlMs,
       // Ask the clock every time: the cache would keep an answer for a real millisecond, whatever the clock says.
       ttlResolution: 0,

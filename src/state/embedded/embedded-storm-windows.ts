@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../recently-used';
 import type { Clock } from '../../clock';
 import {
   maxBefore,
@@ -35,7 +36,7 @@ export class EmbeddedStormWindows implements StormWindows {
     private readonly clock: Clock,
     maxGroups = defaultMaxGroups,
   ) {
-    this.groups = new LRUCache({ max: maxGroups });
+    this.groups = recentlyUsed(maxGroups);
   }
 
   get size(): number {

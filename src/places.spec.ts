@@ -1,4 +1,4 @@
-import { DeadlineExceededError, deadlineIn } from '../deadline';
+import { DeadlineExceededError, deadlineIn } from './deadline';
 import { Places } from './places';
 
 describe('Places', () => {

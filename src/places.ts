@@ -1,49 +1,49 @@
-import { beforeDeadline } from '../deadline';
+import { beforeDeadline } from './deadline';
 
 /**
  * Places for what may be under way at the same time. Who finds none waits for one, in the order of coming.
  *
  * By hand: the library for it makes six promises for each piece of work, also where nobody has to wait (a twentieth of the memory that
- * a create costs).
+ * a new alert costs), and cannot give up a place in its queue at a deadline.
  */
 export class Places {
   private taken = 0;
   private readonly waiting = new Set<() => void>();
 
+  /** @param count a whole number, at least 1 */
   constructor(private readonly count: number) {}
 
   get inUse(): number {
     return this.taken;
   }
 
+  get waitingCount(): number {
+    return this.waiting.size;
+  }
+
   /**
-   * Does the work when there is a place, at once if there is one.
+   * Does the work when there is a place; it begins before this returns if there is one.
    * @throws DeadlineExceededError when the deadline comes before its turn
    */
-  run<T>(work: () => Promise<T>, deadline?: AbortSignal): Promise<T> {
-    if (this.taken === this.count) return this.runLater(work, deadline);
-    this.taken++;
-    return this.runNow(work);
-  }
-
-  private async runLater<T>(work: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
-    const { promise: turn, resolve } = Promise.withResolvers<void>();
-    this.waiting.add(resolve);
-    try {
-      await (deadline === undefined ? turn : beforeDeadline(turn, deadline));
-    } catch (error) {
-      // Its turn may have come at the last moment.
-      if (!this.waiting.delete(resolve)) this.passOn();
-      throw error;
-    }
-    return this.runNow(work);
-  }
-
-  private async runNow<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>, deadline?: AbortSignal): Promise<T> {
+    if (this.taken < this.count) this.taken++;
+    else await this.turn(deadline);
     try {
       return await work();
     } finally {
       this.passOn();
+    }
+  }
+
+  private async turn(deadline: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.waiting.add(resolve);
+    try {
+      await (deadline === undefined ? promise : beforeDeadline(promise, deadline));
+    } catch (error) {
+      // Its turn may have come at the last moment.
+      if (!this.waiting.delete(resolve)) this.passOn();
+      throw error;
     }
   }
 
