@@ -22,7 +22,7 @@ export class Places {
   }
 
   /**
-   * Does the work when there is a place; it begins before this returns if there is one.
+   * Does the work when there is a place. If there is one now, it begins before this returns, whatever the deadline.
    * @throws DeadlineExceededError when the deadline comes before its turn
    */
   async run<T>(work: () => Promise<T>, deadline?: AbortSignal): Promise<T> {

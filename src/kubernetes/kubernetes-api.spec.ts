@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { eventually } from '../../test/support/eventually';
@@ -165,6 +166,15 @@ describe('KubernetesApi', () => {
       expect(await failureOf(call(100))).toMatchObject({ failure: 'unavailable' });
       expect(await failureOf(api.call('GET', '/x', { repeat: false }))).toMatchObject({ failure: 'unavailable' });
       expect(tokens).toEqual([]);
+    });
+
+    it('is asked for once by many, and takes its time without a word about the server', async () => {
+      const read = jest.spyOn(KubeConfig.prototype, 'applyToHTTPSOptions').mockImplementation(async () => delay(400));
+      const calls = Array.from({ length: 10 }, () => failureOf(call(100)));
+      for (const failure of await Promise.all(calls)) expect(failure).toMatchObject({ failure: 'unavailable' });
+      expect(api.circuit).toBe('closed');
+      expect(await call()).toEqual({ fine: true });
+      expect(read).toHaveBeenCalledTimes(1);
     });
 
     it('does so once, and tells who has to know', async () => {

@@ -2,7 +2,7 @@ import type { RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
-import { beforeDeadline, deadlineIn, remainingMs } from '../deadline';
+import { beforeDeadline, DeadlineExceededError, deadlineIn, remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { CallResilience, type CircuitName } from './call-resilience';
 import { exchange, ExchangeAbandonedError, ExchangeTimeoutError } from './http-exchange';
@@ -40,6 +40,8 @@ const fairTimeMs = 1_000;
 const askTimeoutMs = 500;
 /** Tokens of a kubeconfig or a pod's volume are read again this often; the kubelet renews them long before they expire. */
 const credentialsMaxAgeMs = 30_000;
+/** A program that has not told them after so long is asked anew. */
+const credentialsTimeoutMs = 10_000;
 /** Every watch holds one; one more is for asking whether the server answers. */
 const watchConnections = 12;
 /** What concerns every call of its kind until somebody puts it right. */
@@ -58,6 +60,7 @@ export class KubernetesApi {
   private readonly resilience: CallResilience;
   private headers: Record<string, string> = {};
   private headersReadAt = Number.NEGATIVE_INFINITY;
+  private reading: Promise<void> | undefined;
   private asking: Promise<boolean> | undefined;
 
   private constructor(
@@ -121,7 +124,10 @@ export class KubernetesApi {
     return this.resilience.execute(() => this.attempt<T>(method, path, options), options);
   }
 
-  /** One attempt; two when our credentials are not accepted, for they may just have been renewed. */
+  /**
+   * One attempt; two when our credentials are not accepted, for they may just have been renewed. In one function: each further promise
+   * of a call is paid for by every create.
+   */
   private async attempt<T>(
     method: Dispatcher.HttpMethod,
     path: string,
@@ -155,10 +161,10 @@ export class KubernetesApi {
         if (systemic.has(error.failure)) this.onRefusal(error);
         throw error;
       }
-      const gaveUp = error instanceof ExchangeAbandonedError && performance.now() - startedAt < fairTimeMs;
+      const hadLittle = performance.now() - startedAt < fairTimeMs;
       const answers = error instanceof ExchangeTimeoutError ? await this.serverAnswers(options.signal) : false;
-      // What cannot be told in time says nothing about the server either.
-      throw unavailable(error, { abandoned: gaveUp || answers === undefined, serverAnswers: answers === true });
+      const gaveUp = error instanceof ExchangeAbandonedError || answers === undefined;
+      throw unavailable(error, { abandoned: hadLittle && gaveUp, serverAnswers: answers === true });
     }
   }
 
@@ -175,17 +181,20 @@ export class KubernetesApi {
   }
 
   private async ask(): Promise<boolean> {
+    const due = deadlineIn(askTimeoutMs);
     try {
       const { statusCode, body } = await this.watches.request({
         method: 'GET',
         path: `${this.pathPrefix}/version`,
-        headers: await this.credentials(),
-        signal: AbortSignal.timeout(askTimeoutMs),
+        headers: await this.credentials(due.signal),
+        signal: due.signal,
       });
       await body.dump();
       return statusCode < 500;
     } catch {
       return false;
+    } finally {
+      due.clear();
     }
   }
 
@@ -225,24 +234,46 @@ export class KubernetesApi {
       return false;
     }
     this.headersReadAt = Number.NEGATIVE_INFINITY;
+    this.reading = undefined;
     return true;
   }
 
-  /** @throws DeadlineExceededError when a program that the kubeconfig names does not tell them in time */
+  /**
+   * A program that the kubeconfig names may have to be asked for them: once for all who wait, each for as long as its caller does.
+   * @throws KubernetesApiError when that takes too long, which says nothing about the API server
+   */
   private async credentials(signal?: AbortSignal): Promise<Record<string, string>> {
     if (!this.areCredentialsFresh()) {
-      const now = performance.now();
-      const options: RequestOptions = {};
-      const due = deadlineIn(Math.min(this.options.callTimeoutMs, remainingMs(signal)));
+      const leftMs = remainingMs(signal);
+      const due = deadlineIn(Number.isFinite(leftMs) ? leftMs : this.options.callTimeoutMs);
       try {
-        await beforeDeadline(this.config.applyToHTTPSOptions(options), due.signal);
+        await beforeDeadline((this.reading ??= this.readCredentials()), due.signal);
+      } catch (error) {
+        if (!(error instanceof DeadlineExceededError)) throw error;
+        const message = 'the credentials that the kubeconfig describes could not be had in time';
+        throw new KubernetesApiError('unavailable', message, undefined, { abandoned: true, cause: error });
       } finally {
         due.clear();
       }
-      this.headers = { ...(options.headers as Record<string, string> | undefined), ...basicAuth(options.auth) };
-      this.headersReadAt = now;
     }
     return this.headers;
+  }
+
+  private async readCredentials(): Promise<void> {
+    const { config } = this;
+    const now = performance.now();
+    const options: RequestOptions = {};
+    const due = deadlineIn(credentialsTimeoutMs);
+    try {
+      await beforeDeadline(config.applyToHTTPSOptions(options), due.signal);
+    } finally {
+      due.clear();
+      if (config === this.config) this.reading = undefined;
+    }
+    // What another configuration says counts no longer.
+    if (config !== this.config) return;
+    this.headers = { ...(options.headers as Record<string, string> | undefined), ...basicAuth(options.auth) };
+    this.headersReadAt = now;
   }
 
   private areCredentialsFresh(): boolean {

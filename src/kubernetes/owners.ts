@@ -1,3 +1,4 @@
+import { beforeDeadline, deadlineIn } from '../deadline';
 import { Places } from '../places';
 import { recentlyUsed } from '../recently-used';
 import type { LogSink } from '../logging/log-sink';
@@ -25,6 +26,8 @@ const followed = {
 type FollowedKind = keyof typeof followed;
 
 const maxRemembered = 20_000;
+/** A read is shared by all who ask meanwhile: it has the time of a call, not that of one of them. Milliseconds. */
+const readMs = 2_000;
 /** An object that is not there is not asked for again for this long. Milliseconds. */
 const absentMs = 30_000;
 const readsInFlight = 16;
@@ -157,28 +160,24 @@ export class Owners {
     // Names come from senders, and go into a path.
     if (this.absent.has(key) || !dnsName.test(namespace) || !dnsName.test(name)) return Promise.resolve(undefined);
     if (this.places.waitingCount >= maxWaiting) return Promise.reject(new Error('too many owners are being read'));
-    const running = this.reading.get(key) ?? this.ask(kind, namespace, name, key, deadline);
+    const running = this.reading.get(key) ?? this.ask(kind, namespace, name, key);
     this.reading.set(key, running);
-    return running;
+    return beforeDeadline(running, deadline);
   }
 
-  private async ask(
-    kind: FollowedKind,
-    namespace: string,
-    name: string,
-    key: string,
-    deadline: AbortSignal,
-  ): Promise<Controller | undefined> {
+  private async ask(kind: FollowedKind, namespace: string, name: string, key: string): Promise<Controller | undefined> {
+    const due = deadlineIn(readMs);
     const { group, plural } = followed[kind];
     try {
       const path = `${group}/namespaces/${namespace}/${plural}/${name}`;
-      const get = () => this.api.call<WatchedObject>('GET', path, { signal: deadline, repeat: false });
-      return controllerOf(await this.places.run(get, deadline));
+      const get = () => this.api.call<WatchedObject>('GET', path, { signal: due.signal, repeat: false });
+      return controllerOf(await this.places.run(get, due.signal));
     } catch (error) {
       if (!isFailure(error, 'not-found')) throw error;
       this.absent.set(key, true);
       return undefined;
     } finally {
+      due.clear();
       this.reading.delete(key);
     }
   }

@@ -4,6 +4,7 @@ import { Places } from '../places';
 import { recentlyUsed } from '../recently-used';
 import { DeadlineExceededError, remainingMs } from '../deadline';
 import type { RequestRef } from '../request-ref';
+import { ExchangeAbandonedError } from './http-exchange';
 import { KubernetesApi } from './kubernetes-api';
 import { isFailure, KubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';
@@ -111,7 +112,9 @@ export class RemediationRequestClient {
     try {
       return await this.laneOf(namespace).run(() => this.writes.run(call, signal), signal);
     } catch (error) {
-      const isLate = isFailure(error, 'unavailable') && remainingMs(signal) <= 0;
+      // The timer of a call may go off a moment before the deadline itself.
+      const isLate =
+        isFailure(error, 'unavailable') && (error.cause instanceof ExchangeAbandonedError || remainingMs(signal) <= 0);
       throw isLate ? new DeadlineExceededError({ cause: error }) : error;
     } finally {
       this.unfinished--;

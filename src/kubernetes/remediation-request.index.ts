@@ -87,5 +87,7 @@ export class RemediationRequestIndex {
 }
 
 function fingerprintsOf({ fingerprint, storm }: KnownRequest): string[] {
-  return [fingerprint, ...(storm?.affectedResources.map((resource) => resource.fingerprint) ?? [])];
+  const named = [fingerprint, ...(storm?.affectedResources.map((resource) => resource.fingerprint) ?? [])];
+  // One of another CRD may have none, and many of them would be found together by nothing.
+  return named.filter((text) => text !== '');
 }

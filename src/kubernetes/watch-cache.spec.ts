@@ -90,6 +90,25 @@ describe('WatchCache', () => {
     expect([color('a'), color('b')]).toEqual(['red', 'blue']);
   });
 
+  it('does not take the end of an object for that of one that was made again since', async () => {
+    const tell = Promise.withResolvers<(type: string, of: object) => void>();
+    server.lists.push(page('10', [prod('red', '9')]));
+    server.watches.push((response) => {
+      response.flushHeaders();
+      tell.resolve((type, of) => response.write(`${JSON.stringify(event(type, of))}\n`));
+    });
+    cache.start();
+    const says = await tell.promise;
+    expect(cache.observe(prod('blue', '12'))).toBe('blue');
+    says('DELETED', prod('red', '11'));
+    says('ADDED', object('other', 'green', '13'));
+    await until(() => color('other') === 'green');
+    expect(color()).toBe('blue');
+    says('DELETED', prod('blue', '14'));
+    await until(() => color() === undefined);
+    expect(changes).toEqual(['- > red', 'red > blue', '- > green', 'blue > -']);
+  });
+
   it('takes null for an empty list, as servers have it that are asked for metadata alone', async () => {
     server.lists.push((response) => response.end('{"metadata":{"resourceVersion":"10"},"items":null}'));
     cache.start();

@@ -227,6 +227,8 @@ export class WatchCache<Entry> {
   private delete(object: WatchedObject): void {
     const key = keyOfObject(object);
     const before = this.objects.get(key);
+    // It was made again, and we were answered that before the watch tells of the end of the one before it.
+    if (isOlder(versionOf(object), before)) return;
     this.objects.delete(key);
     this.onChange(undefined, before?.entry);
   }
