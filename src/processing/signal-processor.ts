@@ -421,23 +421,22 @@ export class SignalProcessor {
    */
   private classifyAhead(ones: readonly Uncarried[], classified: Classified[]): void {
     const begin = performance.now();
-    const end = Math.min(classified.length + inOneGo, ones.length);
-    let isDecided = true;
-    do {
-      const one = ones[classified.length];
-      if (one === undefined) return;
+    for (const { fresh } of ones.slice(classified.length, classified.length + inOneGo)) {
       try {
-        const classification = this.classificationOf(one.fresh.signal, false);
-        isDecided = !(classification instanceof Promise);
-        // It is heard of when it is the turn of its signal, which may be later, or never.
-        if (classification instanceof Promise) classification.catch(() => undefined);
+        const classification = this.classificationOf(fresh.signal, false);
         classified.push(() => classification);
+        if (classification instanceof Promise) {
+          // It is heard of when it is the turn of its signal, which may be later, or never.
+          classification.catch(() => undefined);
+          return;
+        }
       } catch (error) {
         classified.push(() => {
           throw error;
         });
       }
-    } while (isDecided && classified.length < end && performance.now() - begin <= inOneGoMs);
+      if (performance.now() - begin > inOneGoMs) return;
+    }
   }
 
   private async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {

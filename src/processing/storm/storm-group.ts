@@ -76,7 +76,7 @@ const tokens = new Recent<string, Recent<string, string>>(256);
 const valuesOfLabel = () => new Recent<string, string>(64);
 
 function tokenOf(label: string, value: string): string {
-  const make = (said: string) => hash('sha256', `${label}=${folded(said)}`, 'hex').slice(0, 12);
+  const make = (said: string) => sha256(`${label}=${folded(said)}`).slice(0, 12);
   // Names and values may be of any length, and the beginning of one holds all of it in memory.
   if (label.length > maxValueLength || value.length > maxValueLength) return make(value.slice(0, maxValueLength));
   return tokens.of(label, valuesOfLabel).of(value, make);
