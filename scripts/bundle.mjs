@@ -1,8 +1,8 @@
-// Makes dist/main.js one file: npm run build
+// Makes dist/bundle.js, the program in one file: npm run build
 //
 // To find and read 1,300 files of packages one after the other takes longer than to start. What the compiler made stays beside it: the load
-// suite runs parts of it. What cannot be bundled, or is only looked for, stays in node_modules.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+// suite runs parts of it. What cannot be bundled, or is only looked for, stays in node_modules. dist/main.js runs it (src/program.ts).
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -18,8 +18,8 @@ const lookedFor = [
   '@fastify/view',
   'class-transformer/storage',
 ];
-/** What has files that are found by where the package lies: the explorer's pages, and the engine that a thread of its own loads. */
-const withFiles = ['swagger-ui-dist', '@open-policy-agent/opa-wasm'];
+/** What has files that are found by where the package lies: the explorer's pages. */
+const withFiles = ['swagger-ui-dist'];
 
 /**
  * What packages bring and nothing here uses: of the Kubernetes client all but what finds and reads its configuration (17 MB of classes, an
@@ -60,15 +60,25 @@ const oneRequire = {
   },
 };
 
+/** The engine of policies is here, and found by where its package lies for the thread that tries them. */
+const byPlace = {
+  name: 'by-place',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@open-policy-agent\/opa-wasm$/ }, ({ path, kind }) =>
+      kind === 'require-resolve' ? { path, external: true } : undefined,
+    );
+  },
+};
+
 const { warnings } = await build({
-  entryPoints: ['dist/main.js'],
+  entryPoints: ['dist/cli/run.js'],
   outfile: 'dist/bundle.js',
   bundle: true,
   platform: 'node',
   target: 'node22',
   format: 'cjs',
   external: [...lookedFor.flatMap((name) => [name, `${name}/*`]), ...withFiles],
-  plugins: [withoutUnused, oneRequire],
+  plugins: [withoutUnused, oneRequire, byPlace],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
@@ -78,8 +88,6 @@ if (warnings.length > 0) process.exit(1);
 // One character beyond ASCII, and the engine keeps two bytes for each of the whole text. What is left of them stands in regular expressions.
 const text = await readFile('dist/bundle.js', 'utf8');
 await writeFile(
-  'dist/main.js',
+  'dist/bundle.js',
   text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  { mode: 0o755 },
 );
-await rm('dist/bundle.js');

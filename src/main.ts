@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import 'reflect-metadata';
 
 /** What the libraries ask for. */
 const oldestNode = [22, 19] as const;
@@ -12,8 +11,8 @@ async function main(): Promise<void> {
     );
   }
   // Only now: an older Node cannot even load what follows.
-  const { run } = await import('./cli/run.js');
-  await run(process.argv.slice(2), process.env);
+  const { compileProgram, loadProgram } = await import('./program.js');
+  await loadProgram(compileProgram()).run(process.argv.slice(2), process.env);
 }
 
 main().catch((error: unknown) => {

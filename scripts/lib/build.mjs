@@ -2,8 +2,16 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, timed } from './command.mjs';
 
-const inputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'scripts/bundle.mjs'];
-const output = 'dist/main.js';
+const inputs = [
+  'src',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'nest-cli.json',
+  'scripts/bundle.mjs',
+  'scripts/code-cache.mjs',
+];
+/** What is written last. */
+const output = 'dist/bundle.cache';
 
 /** Builds unless dist is newer than all it is built from. A failed build leaves no dist. */
 export function prepareBuild() {

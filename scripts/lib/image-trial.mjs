@@ -27,6 +27,8 @@ export async function tryImage(buildah, image) {
       outputOf(inside(['node', '-p', 'process.getuid() + ":" + process.getgid()'])) === '65532:65532',
       'it is not root',
     );
+    const rejected = 'require("/app/dist/program.js").compileProgram().cachedDataRejected';
+    check(outputOf(inside(['node', '-p', rejected])) === 'false', 'it starts with what V8 has compiled of it');
     const own =
       'const p = "/tmp/p.rego"; fs.writeFileSync(p, process.argv[1]); child_process.execFileSync("node", ["dist/main.js", "policy", "check", p]).toString()';
     const rego = 'package kubernaut.gateway.priority\n\nimport rego.v1\n\ndefault priority := "P2"\n';

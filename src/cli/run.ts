@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';

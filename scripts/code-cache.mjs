@@ -1,0 +1,55 @@
+// Keeps what V8 compiles of the program beside it, for every start to come: npm run build, and the Dockerfile, with the Node.js of the image
+//
+// It starts the program in standalone mode, which needs nothing else, and sends it what a gateway is sent: the first webhook of a gateway
+// then finds compiled what it needs.
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const { codeCacheFile, compileProgram, loadProgram } = createRequire(import.meta.url)('../dist/program.js');
+
+/** So often it is looked whether the gateway listens, 100 ms apart. */
+const attempts = 300;
+const token = 'code-cache';
+
+// What it says is for people who started it.
+let said = '';
+for (const stream of [process.stdout, process.stderr]) stream.write = (text) => (said += text) !== '';
+
+const program = compileProgram();
+const args = ['standalone', '--listen', '127.0.0.1:0', '--token', token];
+const environment = { GATEWAY_LOGGING__OUTPUT: '/dev/null', GATEWAY_LOGGING__FORMAT: 'json' };
+await loadProgram(program).run(args, environment);
+const gateway = await listening();
+
+const alert = (name, status = 'firing') => ({
+  status,
+  labels: { alertname: name, namespace: 'default', pod: `${name}-0`, severity: 'warning' },
+  annotations: { summary: 'a summary' },
+  startsAt: new Date().toISOString(),
+});
+const groups = [
+  [alert('one')],
+  [alert('one')],
+  [alert('one', 'resolved')],
+  Array.from({ length: 50 }, (_, i) => alert(`of-many-${i}`)),
+];
+for (const alerts of groups) {
+  const answer = await fetch(`${gateway}/api/v1/signals/prometheus`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ version: '4', alerts }),
+  });
+  if (!answer.ok) throw new Error(`the gateway answered ${answer.status}: ${await answer.text()}`);
+}
+writeFileSync(codeCacheFile, program.createCachedData());
+process.exit();
+
+async function listening() {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const url = /gateway listening on (\S+)/.exec(said)?.[1];
+    if (url !== undefined && (await fetch(`${url}/ready`)).ok) return url;
+    await pause(100);
+  }
+  throw new Error(`the gateway did not start:\n${said}`);
+}

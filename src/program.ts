@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import Module, { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { constants, Script } from 'node:vm';
+
+const file = join(__dirname, 'bundle.js');
+
+/** What V8 had compiled of the program when it ran before. */
+export const codeCacheFile = join(__dirname, 'bundle.cache');
+
+/**
+ * The program in one file (scripts/bundle.mjs), with what V8 compiled of it when it was built (scripts/code-cache.mjs): to compile
+ * 8 MB anew takes a third of each start (ADR 0010). What another version of V8 compiled is not used by this one.
+ */
+export function compileProgram(): Script {
+  // It is written in ASCII, which need not be decoded.
+  return new Script(Module.wrap(readFileSync(file, 'latin1')), {
+    filename: file,
+    cachedData: readCodeCache(),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+}
+
+/** Runs it as Node.js runs a module of CommonJS, and answers what it exports. */
+export function loadProgram(program: Script): typeof import('./cli/run') {
+  const module = { exports: {} };
+  const run = program.runInThisContext() as (...of: unknown[]) => void;
+  run(module.exports, createRequire(file), module, file, dirname(file));
+  return module.exports as typeof import('./cli/run');
+}
+
+function readCodeCache(): Buffer | undefined {
+  try {
+    return readFileSync(codeCacheFile);
+  } catch {
+    // Without one it only starts later.
+    return undefined;
+  }
+}
