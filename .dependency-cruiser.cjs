@@ -24,6 +24,7 @@ const forAll = [
   'caller.ts',
   'clock.ts',
   'deadline.ts',
+  'lanes.ts',
   'outside-requests.ts',
   'package-file.ts',
   'pause.ts',

@@ -26,12 +26,32 @@ export class Places {
    * @throws DeadlineExceededError when the deadline comes before its turn
    */
   async run<T>(work: () => Promise<T>, deadline?: AbortSignal): Promise<T> {
-    if (this.taken < this.count) this.taken++;
-    else await this.turn(deadline);
+    const turn = this.enter(deadline);
+    if (turn !== undefined) await turn;
     try {
       return await work();
     } finally {
-      this.passOn();
+      this.leave();
+    }
+  }
+
+  /**
+   * Takes a place, at once where there is one; else it has one when this resolves. Who has one must `leave`.
+   * @throws DeadlineExceededError when the deadline comes before its turn
+   */
+  enter(deadline?: AbortSignal): Promise<void> | undefined {
+    if (this.taken === this.count) return this.turn(deadline);
+    this.taken++;
+    return undefined;
+  }
+
+  /** The place goes to who has waited longest, if anybody waits. */
+  leave(): void {
+    const [next] = this.waiting;
+    if (next === undefined) this.taken--;
+    else {
+      this.waiting.delete(next);
+      next();
     }
   }
 
@@ -42,18 +62,8 @@ export class Places {
       await (deadline === undefined ? promise : beforeDeadline(promise, deadline));
     } catch (error) {
       // Its turn may have come at the last moment.
-      if (!this.waiting.delete(resolve)) this.passOn();
+      if (!this.waiting.delete(resolve)) this.leave();
       throw error;
-    }
-  }
-
-  /** The place goes to who has waited longest, if anybody waits. */
-  private passOn(): void {
-    const [next] = this.waiting;
-    if (next === undefined) this.taken--;
-    else {
-      this.waiting.delete(next);
-      next();
     }
   }
 }

@@ -19,7 +19,8 @@ export function textMapOf(field: string, value: unknown, problems: string[] = []
     problems.push(`${field} must be an object`);
     return map;
   }
-  for (const key of Object.keys(value)) {
+  // Parsed JSON inherits no keys; a list of its own would be made for each alert.
+  for (const key in value) {
     const entry = value[key];
     if (typeof entry === 'string') map.set(key, entry);
     else if (typeof entry === 'number' || typeof entry === 'boolean') map.set(key, String(entry));

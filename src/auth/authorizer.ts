@@ -4,9 +4,9 @@ import { gatewayItself, type Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
 import type { AccessReviewClient } from '../kubernetes/access-review.client';
+import { Lanes } from '../lanes';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
-import { Places } from '../places';
 import { recentlyUsed } from '../recently-used';
 
 /** It could not be found out whether a caller may do something. A retry can heal it. */
@@ -25,10 +25,8 @@ export interface AuthorizerOptions {
 const maxCached = 10_000;
 /** Reviews that wait for one in flight to end; beyond it we are overloaded. */
 const maxWaiting = 1_000;
-/** Of one caller: nobody holds up others by naming many namespaces. */
 const maxInFlightOfCaller = 4;
 const maxWaitingOfCaller = 500;
-const maxLanes = 1_000;
 /** Of one webhook, so many refusals have a line each. */
 const maxLines = 10;
 /** A review, its repetitions and the wait for its turn: two of them fit into the time of an answer where the first is quick. */
@@ -46,8 +44,8 @@ export class Authorizer {
   private readonly denied: LRUCache<string, true>;
   private readonly inFlight = new Map<string, Promise<boolean>>();
   private readonly identities = new WeakMap<Caller, string>();
-  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
-  private readonly places: Places;
+  /** By caller: nobody holds up others by naming many namespaces. */
+  private readonly lanes: Lanes;
   private reviewsFail = false;
 
   constructor(
@@ -60,7 +58,7 @@ export class Authorizer {
     const common = { ttlResolution: 0, perf: clock };
     this.allowed = recentlyUsed(maxCached, { ...common, ttl: options.allowedTtlMs });
     this.denied = recentlyUsed(maxCached, { ...common, ttl: options.deniedTtlMs });
-    this.places = new Places(options.maxReviewsInFlight);
+    this.lanes = new Lanes({ places: options.maxReviewsInFlight, ofLane: maxInFlightOfCaller });
   }
 
   get sizes(): { readonly allowed: number; readonly denied: number } {
@@ -118,13 +116,13 @@ export class Authorizer {
 
   /** Shared by all who ask at the same time: it has the time of a call, not that of one of them. */
   private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
-    const lane = this.laneOf(caller);
-    if (this.places.waitingCount >= maxWaiting || lane.waitingCount >= maxWaitingOfCaller)
+    const lane = this.identityOf(caller);
+    if (this.lanes.waitingCount >= maxWaiting || this.lanes.waitingIn(lane) >= maxWaitingOfCaller)
       return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
     const due = deadlineIn(reviewMs);
     const review = () => this.reviews.maySend(caller, source, namespace, due.signal);
-    const running = lane
-      .run(() => this.places.run(review, due.signal), due.signal)
+    const running = this.lanes
+      .run(lane, review, due.signal)
       .then(
         (allowed) => {
           (allowed ? this.allowed : this.denied).set(key, true);
@@ -142,16 +140,6 @@ export class Authorizer {
       });
     this.inFlight.set(key, running);
     return running;
-  }
-
-  private laneOf(caller: Caller): Places {
-    const identity = this.identityOf(caller);
-    let lane = this.lanes.get(identity);
-    if (lane === undefined) {
-      lane = new Places(maxInFlightOfCaller);
-      this.lanes.set(identity, lane);
-    }
-    return lane;
   }
 
   private unavailable(reason: string): AuthorizationUnavailableError {

@@ -36,12 +36,20 @@ describe('parseJson', () => {
     it.each([
       ['lists', nested(3_000)],
       ['objects', nested(3_000, '{"a":', '}').replace('{"a":}', '{}')],
-      ['lists that never end', '['.repeat(1_000_000)],
+      ['lists of a million brackets', nested(500_000)],
       ['lists behind a text with a quote in it', `["\\"",${nested(40)}]`],
       ['lists behind a backslash at the end of a text', `["\\\\",${nested(40)}]`],
       ['lists after others have ended', `[${nested(10)},${nested(10)},${nested(40)}]`],
     ])('refuses %s', (_, text) => {
       expect(() => parse(text)).toThrow(tooDeep);
+    });
+
+    it('says of lists that never end that they are no JSON', () => {
+      expect(() => parse('['.repeat(1_000_000))).toThrow('The body is not valid JSON');
+    });
+
+    it('counts levels below a key that is called as a prototype is', () => {
+      expect(() => parse(`{"__proto__":${nested(32)}}`)).toThrow(tooDeep);
     });
 
     it.each([

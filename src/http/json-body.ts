@@ -4,13 +4,6 @@ import { ProblemError } from './problem';
 /** Alertmanager's bodies are 4 levels deep, an Event of Kubernetes about 10. */
 const maxDepth = 32;
 
-const quote = 0x22;
-const backslash = 0x5c;
-/** `[` and `{`, and `]` and `}`, differ in this bit. */
-const bracketBit = 0x20;
-const opener = 0x7b;
-const closer = 0x7d;
-
 /**
  * Bodies are JSON, whatever their keys are called: `__proto__` is a key like any other, since nothing downstream assigns
  * keys to an object. A body without a content type is taken for JSON; any other type is refused.
@@ -58,9 +51,15 @@ function unsupported({ headers }: FastifyRequest): ProblemError {
 
 /** @throws ProblemError when it is not JSON, or deeper than 32 levels */
 export function parseJson(body: Buffer): unknown {
-  if (isTooDeep(body)) throw new ProblemError('malformed-body', `The body is nested deeper than ${maxDepth} levels`);
   const decoded = body.toString('utf8');
   const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
+  const value = parsed(text);
+  if (isDeeper(value, maxDepth))
+    throw new ProblemError('malformed-body', `The body is nested deeper than ${maxDepth} levels`);
+  return value;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
@@ -74,20 +73,18 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-/** Looks at brackets outside of strings only: what it lets through cannot exhaust the stack of whoever walks it. */
-function isTooDeep(body: Buffer): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < body.length; i++) {
-    const byte = body[i];
-    if (byte === undefined) break;
-    if (inString) {
-      if (byte === backslash) i++;
-      else if (byte === quote) inString = false;
-    } else if (byte === quote) inString = true;
-    else if ((byte | bracketBit) === opener) {
-      if (++depth > maxDepth) return true;
-    } else if ((byte | bracketBit) === closer) depth--;
+/**
+ * Whether a value of JSON has more levels: what has not cannot exhaust the stack of whoever walks it, which parsing cannot either.
+ * To count the brackets of the text beforehand costs as much as to parse it.
+ */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  // No function is made here, and no list of values: either would cost more than the walk. Parsed JSON inherits no keys.
+  if (Array.isArray(value)) {
+    for (const entry of value) if (isDeeper(entry, levels - 1)) return true;
+  } else {
+    for (const key in value) if (isDeeper(value[key as keyof typeof value], levels - 1)) return true;
   }
   return false;
 }

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { V1ListMeta } from '@kubernetes/client-node';
-import { Places } from '../places';
-import { recentlyUsed } from '../recently-used';
 import { DeadlineExceededError, remainingMs } from '../deadline';
+import { Lanes } from '../lanes';
 import type { RequestRef } from '../request-ref';
 import { ExchangeAbandonedError } from './http-exchange';
 import { KubernetesApi } from './kubernetes-api';
@@ -20,22 +19,20 @@ export const requestsPath = `/apis/${remediationRequests.group}/${remediationReq
 
 /** Writes that wait for one under way to end; beyond it they fail at once, so that a backlog cannot grow without end. */
 const maxWaiting = 2_000;
-/** Namespaces that are written to at the same time, and remembered for that. */
-const maxLanes = 1_000;
 
 /** Calls about RemediationRequests. Every failure is a `KubernetesApiError`, or a `DeadlineExceededError`. */
 @Injectable()
 export class RemediationRequestClient {
-  private readonly writes: Places;
-  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
+  /** By namespace: one whose admission webhook hangs takes half of the places at the most. */
+  private readonly writes: Lanes;
   /** Under way or waiting. */
   private unfinished = 0;
 
   constructor(
     private readonly api: KubernetesApi,
-    private readonly maxWritesInFlight: number,
+    maxWritesInFlight: number,
   ) {
-    this.writes = new Places(maxWritesInFlight);
+    this.writes = new Lanes({ places: maxWritesInFlight, ofLane: Math.ceil(maxWritesInFlight / 2) });
   }
 
   get writesInFlight(): number {
@@ -101,16 +98,13 @@ export class RemediationRequestClient {
     );
   }
 
-  /**
-   * One namespace, whose admission webhook hangs, takes half of the places at the most.
-   * @throws DeadlineExceededError when there is no answer in time, also while it waits for its turn
-   */
+  /** @throws DeadlineExceededError when there is no answer in time, also while it waits for its turn */
   private async write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.writesWaiting >= maxWaiting)
       throw new KubernetesApiError('overloaded', 'too many writes wait for the API server');
     this.unfinished++;
     try {
-      return await this.laneOf(namespace).run(() => this.writes.run(call, signal), signal);
+      return await this.writes.run(namespace, call, signal);
     } catch (error) {
       // The timer of a call may go off a moment before the deadline itself.
       const isLate =
@@ -119,15 +113,6 @@ export class RemediationRequestClient {
     } finally {
       this.unfinished--;
     }
-  }
-
-  private laneOf(namespace: string): Places {
-    let lane = this.lanes.get(namespace);
-    if (lane === undefined) {
-      lane = new Places(Math.ceil(this.maxWritesInFlight / 2));
-      this.lanes.set(namespace, lane);
-    }
-    return lane;
   }
 }
 

@@ -9,7 +9,8 @@ export async function concurrently<T, R>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
-  // Few need no queue.
+  // Most webhooks have one, and few need no queue.
+  if (items.length === 1) return [await work(items[0] as T, 0)];
   if (items.length <= concurrentCalls) return Promise.all(items.map((item, i) => work(item, i)));
   const results: R[] = [];
   let next = 0;

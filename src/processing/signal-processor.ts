@@ -346,6 +346,7 @@ export class SignalProcessor {
       const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
       const stormy = await this.storms.place(countable, deadline);
       endStorm();
+      if (stormy.length === 0) return [...processed, ...(await openEach(newOnes))];
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
       const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));
       // First, so that the storm can name the requests before it.

@@ -31,12 +31,13 @@ export class DegradingSignalState implements SignalState {
   }
 
   async confirm(confirmations: readonly Confirmation[]): Promise<(Occurrences | undefined)[]> {
+    if (!confirmations.some(isLocal)) return this.sharedOrLocal((state) => state.confirm(confirmations));
     const [ofLocal, ofShared] = bySide(confirmations);
     const [confirmedLocal, confirmedShared] = await Promise.all([
       this.local.confirm(ofLocal),
       this.sharedOrLocal((state) => state.confirm(ofShared)),
     ]);
-    return confirmations.map(({ token }) => (isEmbeddedToken(token) ? confirmedLocal : confirmedShared).shift());
+    return confirmations.map((one) => (isLocal(one) ? confirmedLocal : confirmedShared).shift());
   }
 
   async release(releases: readonly Release[]): Promise<void> {
@@ -57,5 +58,9 @@ export class DegradingSignalState implements SignalState {
 }
 
 function bySide<Settled extends { readonly token: string }>(batch: readonly Settled[]): [Settled[], Settled[]] {
-  return [batch.filter(({ token }) => isEmbeddedToken(token)), batch.filter(({ token }) => !isEmbeddedToken(token))];
+  return [batch.filter(isLocal), batch.filter((one) => !isLocal(one))];
+}
+
+function isLocal({ token }: { readonly token: string }): boolean {
+  return isEmbeddedToken(token);
 }

@@ -1,0 +1,67 @@
+import { Places } from './places';
+import { recentlyUsed } from './recently-used';
+
+/** Namespaces or callers of which something is under way, and that are remembered for that. */
+const maxLanes = 1_000;
+
+export interface LaneSizes {
+  /** Places of all lanes together. */
+  readonly places: number;
+  /** Of which one lane takes so many at the most. */
+  readonly ofLane: number;
+}
+
+/** Places that no one takes all of: who comes by a lane waits for a place in it, and then for one of all. */
+export class Lanes {
+  private readonly all: Places;
+  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
+
+  constructor(private readonly sizes: LaneSizes) {
+    this.all = new Places(sizes.places);
+  }
+
+  get inUse(): number {
+    return this.all.inUse;
+  }
+
+  /** Who has a place in a lane and waits for one of all. */
+  get waitingCount(): number {
+    return this.all.waitingCount;
+  }
+
+  /** Who waits for a place in this lane. */
+  waitingIn(lane: string): number {
+    return this.lanes.get(lane)?.waitingCount ?? 0;
+  }
+
+  /**
+   * Does the work when there is a place in the lane, and one of all. If there are now, it begins before this returns. In one function: each
+   * further promise is paid for by every create.
+   * @throws DeadlineExceededError when the deadline comes before its turn
+   */
+  async run<T>(lane: string, work: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
+    const places = this.placesOf(lane);
+    const turnInLane = places.enter(deadline);
+    if (turnInLane !== undefined) await turnInLane;
+    try {
+      const turn = this.all.enter(deadline);
+      if (turn !== undefined) await turn;
+      try {
+        return await work();
+      } finally {
+        this.all.leave();
+      }
+    } finally {
+      places.leave();
+    }
+  }
+
+  private placesOf(lane: string): Places {
+    let places = this.lanes.get(lane);
+    if (places === undefined) {
+      places = new Places(this.sizes.ofLane);
+      this.lanes.set(lane, places);
+    }
+    return places;
+  }
+}
