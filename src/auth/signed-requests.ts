@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify';
-import { recentlyUsed } from '../recently-used';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { recentlyUsed } from '../recently-used';
 import type { AddressMeter } from './authenticator';
 import type { BodySignature } from './body-signature';
 

@@ -1,7 +1,7 @@
 import { beforeDeadline, deadlineIn } from '../deadline';
 import { Places } from '../places';
-import { recentlyUsed } from '../recently-used';
 import type { LogSink } from '../logging/log-sink';
+import { recentlyUsed } from '../recently-used';
 import type { TargetResource } from '../signal/target-resource';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure } from './kubernetes-api.error';

@@ -1,5 +1,5 @@
-import { recentlyUsed } from '../recently-used';
 import type { Clock } from '../clock';
+import { recentlyUsed } from '../recently-used';
 import { StateUnavailableError } from '../state/signal-state';
 import type { BucketSize, TokenBank, Withdrawal } from '../state/token-bank';
 import { maxBuckets, TokenBuckets } from './token-buckets';

@@ -1,5 +1,5 @@
-import { recentlyUsed } from '../recently-used';
 import type { Clock } from '../clock';
+import { recentlyUsed } from '../recently-used';
 import type { BucketSize } from '../state/token-bank';
 
 interface Bucket {

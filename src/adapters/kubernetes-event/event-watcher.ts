@@ -1,4 +1,3 @@
-import { recentlyUsed } from '../../recently-used';
 import { gatewayItself } from '../../caller';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
@@ -8,6 +7,7 @@ import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { pause } from '../../pause';
 import type { SignalProcessor } from '../../processing/signal-processor';
+import { recentlyUsed } from '../../recently-used';
 import { toSignals, type EventRules } from './kubernetes-event.adapter';
 
 /** Where the Lease says up to which version of events everything is taken. */

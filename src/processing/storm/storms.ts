@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { recentlyUsed } from '../../recently-used';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
@@ -8,6 +7,7 @@ import type { RemediationRequestIndex } from '../../kubernetes/remediation-reque
 import type { StormSpec } from '../../kubernetes/remediation-request';
 import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
+import { recentlyUsed } from '../../recently-used';
 import { severities } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { keyOf, type RequestRef } from '../../request-ref';

@@ -1,6 +1,6 @@
 import type { LRUCache } from 'lru-cache';
-import { recentlyUsed } from '../../recently-used';
 import type { Clock } from '../../clock';
+import { recentlyUsed } from '../../recently-used';
 import {
   maxBefore,
   maxRemembered,
