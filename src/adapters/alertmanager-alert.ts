@@ -9,8 +9,6 @@ import type { SignalRules } from './signal-rules';
 /** Of one alert; a label set of thousands can be wrong in thousands of places. */
 const maxProblems = 50;
 
-const nothing = {};
-
 /** Whose webhook an alert stands in. */
 export interface AlertOrigin {
   readonly source: string;
@@ -30,9 +28,7 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
   if (problems.length > 0) return invalid(source, problems);
 
   const target = findTarget(labels, rules.defaultNamespace);
-  const endsAt = parseTimestamp(alert.endsAt);
   const generatorURL = textOf(alert.generatorURL);
-  const senderFingerprint = textOf(alert.fingerprint);
   return {
     source,
     name,
@@ -44,11 +40,11 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     // They are only shown: what is wrong in them costs no alert.
     annotations: textMapOf('annotations', alert.annotations),
     startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
-    ...(endsAt === undefined ? nothing : { endsAt }),
+    endsAt: parseTimestamp(alert.endsAt),
     receivedAt,
     links: generatorURL === undefined ? links : { ...links, generatorURL },
     fingerprint: fingerprint(name, target, labels, rules),
-    ...(senderFingerprint === undefined ? nothing : { senderFingerprint }),
+    senderFingerprint: textOf(alert.fingerprint),
     payload: alert,
   };
 }

@@ -34,7 +34,7 @@ export interface Signal {
   /** When it began to fire, in milliseconds since the epoch; the time of receipt if the sender gave none that makes sense. */
   readonly startsAt: number;
   /** When it stopped, for a resolved signal whose sender said so. */
-  readonly endsAt?: number;
+  readonly endsAt?: number | undefined;
   /**
    * When it last happened, for a signal that tells of an occurrence rather than a state, such as an event: nobody will say
    * that it is over, and what happened before its request was over belongs to that.
@@ -45,7 +45,7 @@ export interface Signal {
   /** The identity of the incident: SHA-256, 64 lower-case hex digits. */
   readonly fingerprint: string;
   /** The sender's own identity of this series, e.g. Alertmanager's 16 hex digits. */
-  readonly senderFingerprint?: string;
+  readonly senderFingerprint?: string | undefined;
   /** What the sender sent for this signal, as parsed. Kept for the request's `originalPayload`. */
   readonly payload: unknown;
 }

@@ -16,24 +16,33 @@ export interface Target {
   readonly specific: boolean;
 }
 
-interface WorkloadLabel {
+/** A label, and what the metric's own is called where both exist: of every alert all of them are looked up. */
+interface TargetLabel {
   readonly label: string;
+  readonly exported: string;
+}
+
+interface WorkloadLabel extends TargetLabel {
   readonly kind: string;
   readonly apiVersion: string;
 }
 
+function targetLabel(label: string): TargetLabel {
+  return { label, exported: `exported_${label}` };
+}
+
 /** Labels that name the target, the most specific first. */
 const workloadLabels: readonly WorkloadLabel[] = [
-  { label: 'horizontalpodautoscaler', kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2' },
-  { label: 'poddisruptionbudget', kind: 'PodDisruptionBudget', apiVersion: 'policy/v1' },
-  { label: 'persistentvolumeclaim', kind: 'PersistentVolumeClaim', apiVersion: 'v1' },
-  { label: 'cronjob', kind: 'CronJob', apiVersion: 'batch/v1' },
-  { label: 'job_name', kind: 'Job', apiVersion: 'batch/v1' },
-  { label: 'deployment', kind: 'Deployment', apiVersion: 'apps/v1' },
-  { label: 'statefulset', kind: 'StatefulSet', apiVersion: 'apps/v1' },
-  { label: 'daemonset', kind: 'DaemonSet', apiVersion: 'apps/v1' },
-  { label: 'replicaset', kind: 'ReplicaSet', apiVersion: 'apps/v1' },
-  { label: 'pod', kind: 'Pod', apiVersion: 'v1' },
+  { ...targetLabel('horizontalpodautoscaler'), kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2' },
+  { ...targetLabel('poddisruptionbudget'), kind: 'PodDisruptionBudget', apiVersion: 'policy/v1' },
+  { ...targetLabel('persistentvolumeclaim'), kind: 'PersistentVolumeClaim', apiVersion: 'v1' },
+  { ...targetLabel('cronjob'), kind: 'CronJob', apiVersion: 'batch/v1' },
+  { ...targetLabel('job_name'), kind: 'Job', apiVersion: 'batch/v1' },
+  { ...targetLabel('deployment'), kind: 'Deployment', apiVersion: 'apps/v1' },
+  { ...targetLabel('statefulset'), kind: 'StatefulSet', apiVersion: 'apps/v1' },
+  { ...targetLabel('daemonset'), kind: 'DaemonSet', apiVersion: 'apps/v1' },
+  { ...targetLabel('replicaset'), kind: 'ReplicaSet', apiVersion: 'apps/v1' },
+  { ...targetLabel('pod'), kind: 'Pod', apiVersion: 'v1' },
 ];
 
 /** Kinds of which every object is in a namespace. */
@@ -54,8 +63,9 @@ export function labelOfKind(kind: string): string | undefined {
 /** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
 export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
 
-/** Made once: of every alert all of them are looked up. */
-const exportedNames = new Map([...targetLabels, 'namespace'].map((label) => [label, `exported_${label}`]));
+const podLabel = targetLabel('pod');
+const nodeLabel = targetLabel('node');
+const namespaceLabel = targetLabel('namespace');
 
 /** Of a signal that names no object. */
 export const noTarget: Target = { resource: { kind: 'Unknown', name: 'unknown' }, namespace: '', specific: false };
@@ -73,20 +83,22 @@ const stateMetricsName = /(^|-)kube-state-metrics(-|$)/;
  */
 export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace: string): Target {
   const exporter = exporterOf(labels);
-  const namespace = own(labels, 'namespace');
+  const namespace = own(labels, namespaceLabel);
 
-  for (const { label, kind, apiVersion } of workloadLabels) {
-    const name = label === 'pod' && exporter !== undefined ? own(labels, 'pod', 'exported') : own(labels, label);
+  for (const workload of workloadLabels) {
+    const isExporters = exporter !== undefined && workload.label === podLabel.label;
+    const name = isExporters ? own(labels, workload, 'exported') : own(labels, workload);
     if (name !== undefined) {
+      const { kind, apiVersion } = workload;
       return { resource: { kind, name, apiVersion }, namespace: namespace ?? defaultNamespace, specific: true };
     }
   }
 
   const scope = namespaceOfScope(labels, exporter, namespace);
-  const node = own(labels, 'node');
+  const node = own(labels, nodeLabel);
   if (node !== undefined) {
     // Without an object of its own, an exporter's namespace says where the exporter runs, not what is wrong.
-    const aboutNamespace = exporter === undefined ? namespace : own(labels, 'namespace', 'exported');
+    const aboutNamespace = exporter === undefined ? namespace : own(labels, namespaceLabel, 'exported');
     return {
       resource: { kind: 'Node', name: node, apiVersion: 'v1' },
       namespace: aboutNamespace ?? '',
@@ -100,10 +112,12 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
 }
 
 /** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */
-function own(labels: ReadonlyMap<string, string>, label: string, only?: 'exported'): string | undefined {
-  const exported = labels.get(exportedNames.get(label) ?? `exported_${label}`);
-  if (exported !== undefined && exported !== '') return exported;
-  return only === undefined ? labels.get(label) || undefined : undefined;
+function own(
+  labels: ReadonlyMap<string, string>,
+  { label, exported }: TargetLabel,
+  only?: 'exported',
+): string | undefined {
+  return labels.get(exported) || (only === undefined ? labels.get(label) || undefined : undefined);
 }
 
 /**
@@ -130,5 +144,5 @@ function namespaceOfScope(
   namespace: string | undefined,
 ): string | undefined {
   if (exporter === undefined || stateMetricsName.test(exporter)) return namespace;
-  return own(labels, 'namespace', 'exported');
+  return own(labels, namespaceLabel, 'exported');
 }

@@ -41,7 +41,7 @@ describe('toSignals', () => {
       payload: alerts[0],
     });
     expect((signal as Signal).links).not.toHaveProperty('imageURL');
-    expect(signal).not.toHaveProperty('endsAt');
+    expect((signal as Signal).endsAt).toBeUndefined();
   });
 
   it('gives what fires and what resolved the same fingerprint, which Alertmanager would give as well', () => {

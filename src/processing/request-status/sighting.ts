@@ -9,7 +9,7 @@ export interface Sighting {
   readonly severity: Severity;
   /** When the alert began to fire; absent when its sender did not say. */
   readonly startsAt?: number;
-  readonly endsAt?: number;
+  readonly endsAt?: number | undefined;
   /** Of an occurrence, which nobody will say is over: it is none of the alerts that fire. */
   readonly occurredAt?: number;
   readonly receivedAt: number;
@@ -29,7 +29,7 @@ export function sightingOf(signal: Signal): Sighting {
     alert: alertOf(signal),
     severity,
     ...(startsAt === receivedAt ? {} : { startsAt }),
-    ...(endsAt === undefined ? {} : { endsAt }),
+    endsAt,
     ...(occurredAt === undefined ? {} : { occurredAt }),
     receivedAt,
   };
