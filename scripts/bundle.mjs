@@ -80,7 +80,11 @@ const { warnings } = await build({
   external: [...lookedFor.flatMap((name) => [name, `${name}/*`]), ...withFiles],
   plugins: [withoutUnused, oneRequire, byPlace],
   define: { 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  // As Node.js wraps a module of CommonJS.
+  banner: {
+    js: "(function (exports, require, module, __filename, __dirname) { const importMetaUrl = require('node:url').pathToFileURL(__filename).href;",
+  },
+  footer: { js: '})' },
   logLevel: 'warning',
 });
 // Such as a name that a package does not export.

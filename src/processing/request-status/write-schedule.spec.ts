@@ -8,12 +8,15 @@ describe('WriteSchedule', () => {
   const elapsed = () => performance.now() - begin;
   const names = () => written.map(({ entry }) => entry);
 
+  const write = (entry: string) => {
+    written.push({ entry, at: elapsed() });
+    return Promise.resolve();
+  };
+  const never = () => false;
+
   beforeEach(() => {
     written = [];
-    schedule = new WriteSchedule((entry) => {
-      written.push({ entry, at: elapsed() });
-      return Promise.resolve();
-    });
+    schedule = new WriteSchedule(write, never, { utilization: 0 });
   });
   afterEach(() => schedule.clear());
   const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -64,6 +67,18 @@ describe('WriteSchedule', () => {
     expect(written[29]!.at - written[0]!.at).toBeGreaterThan(7 * 40 - 20);
   });
 
+  it.each([
+    ['half of its time', 0.5, 2 * 40],
+    ['most of its time', 0.8, 5 * 40],
+    ['all of its time', 1, 1_000],
+  ])('leaves the time to signals in a process that is busy for %s', async (_, utilization, placeMs) => {
+    schedule = new WriteSchedule(write, never, { utilization });
+    for (const entry of ['a', 'b', 'c', 'd', 'e']) schedule.add(entry, 0);
+    await untilWritten(5);
+    expect(written[3]!.at - written[0]!.at).toBeLessThan(40);
+    expect(written[4]!.at - written[0]!.at).toBeGreaterThan(placeMs - 10);
+  });
+
   it('comes at the earlier of two times', async () => {
     const added = elapsed();
     schedule.add('a', 5_000);
@@ -73,16 +88,10 @@ describe('WriteSchedule', () => {
   });
 
   it('lets what is urgent go first, at the pace of the writes alone', async () => {
-    schedule = new WriteSchedule(
-      (entry) => {
-        written.push({ entry, at: elapsed() });
-        return Promise.resolve();
-      },
-      (entry) => entry.startsWith('urgent'),
-    );
-    for (let i = 0; i < 20; i++) schedule.add(`count ${i}`, 0);
+    schedule = new WriteSchedule(write, (entry) => entry.startsWith('urgent'), { utilization: 1 });
+    for (let i = 0; i < 4; i++) schedule.add(`count ${i}`, 0);
     for (let i = 0; i < 20; i++) schedule.add(`urgent ${i}`, 0);
-    await untilWritten(40);
+    await untilWritten(24);
     expect(names().slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `urgent ${i}`));
   });
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { outsideRequests } from '../../outside-requests';
+import { Workload } from './workload';
 
 /** How exactly entries fall due. Milliseconds. */
 const stepMs = 25;
@@ -7,10 +8,13 @@ const stepMs = 25;
 const atOnce = 4;
 /** A write keeps its place for so long: together a hundred a second, however many entries fall due. Milliseconds. */
 const placeMs = 40;
+/** The busier the process, the longer it keeps it, up to this: together four a second at the least. Milliseconds. */
+const maxPlaceMs = 1_000;
 
 /**
  * When entries are to be written: not before they are due, then in that order, and no more of them a second than the API
- * server should bear for their sake. One timer serves all of them, for there are thousands that want to be written once a second.
+ * server should bear for their sake, or than a process has time for that is busy with signals. One timer serves all of them, for
+ * there are thousands that want to be written once a second.
  */
 export class WriteSchedule<Entry> {
   /** The step in which each falls due, or that in which it did. */
@@ -30,6 +34,7 @@ export class WriteSchedule<Entry> {
   constructor(
     private readonly write: (entry: Entry) => Promise<void>,
     private readonly isUrgent: (entry: Entry) => boolean = () => false,
+    private readonly workload: Pick<Workload, 'utilization'> = new Workload(),
   ) {}
 
   /** One that is scheduled already comes at the earlier of the two times. */
@@ -74,7 +79,7 @@ export class WriteSchedule<Entry> {
   private begin(): void {
     for (const [waiting, keptMs] of [
       [this.urgent, 0],
-      [this.ready, placeMs],
+      [this.ready, this.placeMs],
     ] as const) {
       for (const entry of waiting) {
         if (this.writing === atOnce) return;
@@ -87,5 +92,9 @@ export class WriteSchedule<Entry> {
         });
       }
     }
+  }
+
+  private get placeMs(): number {
+    return Math.min(placeMs / (1 - this.workload.utilization), maxPlaceMs);
   }
 }
