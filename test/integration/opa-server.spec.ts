@@ -49,6 +49,10 @@ describe('OpaServer', () => {
     expect(asked.at(-1)).toEqual({ url: '/v1/data/kubernaut/gateway/priority/priority', body: { input } });
   });
 
+  it('is not made of what is no URL', () => {
+    expect(() => new OpaServer('http://[', clock)).toThrow("priority.opa_url: 'http://[' is no URL");
+  });
+
   it('is left alone for a second after a failure', async () => {
     answer = { status: 503, body: '' };
     const opa = new OpaServer(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock);

@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { Pool } from 'undici';
 import type { Clock } from '../../clock';
 import type { PolicyInput } from './policy-input';
 import { entrypoint, verdictOf, type PolicyVerdict } from './rego-policy';
@@ -9,23 +9,31 @@ const restMs = 1_000;
 
 /** A policy that an OPA server evaluates, by its REST API. */
 export class OpaServer {
-  private readonly url: string;
+  private readonly server: Pool;
+  private readonly path: string;
   private restUntil = 0;
 
-  /** @param base e.g. `http://opa:8181` */
+  /**
+   * @param base e.g. `http://opa:8181`
+   * @throws Error when that is no URL
+   */
   constructor(
     base: string,
     private readonly clock: Clock,
   ) {
-    this.url = `${base.replace(/\/+$/, '')}/v1/data/${entrypoint}`;
+    if (!URL.canParse(base)) throw new Error(`priority.opa_url: '${base}' is no URL`);
+    const url = new URL(`${base.replace(/\/+$/, '')}/v1/data/${entrypoint}`);
+    this.server = new Pool(url.origin);
+    this.path = url.pathname;
   }
 
   /** Never rejects: the table decides what it does not. */
   async evaluate(input: PolicyInput): Promise<PolicyVerdict> {
     if (this.clock.now() < this.restUntil) return { failure: 'unavailable', reason: 'the OPA server does not answer' };
     try {
-      const { statusCode, body } = await request(this.url, {
+      const { statusCode, body } = await this.server.request({
         method: 'POST',
+        path: this.path,
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ input }),
         signal: AbortSignal.timeout(timeoutMs),
