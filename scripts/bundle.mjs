@@ -2,7 +2,7 @@
 //
 // To find and read 1,300 files of packages one after the other takes longer than to start. What the compiler made stays beside it: the load
 // suite runs parts of it. What cannot be bundled, or is only looked for, stays in node_modules. dist/main.js runs it (src/program.ts).
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -112,3 +112,5 @@ await writeFile(
   'dist/bundle.js',
   text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
 );
+// It can be run by its path.
+await chmod('dist/main.js', 0o755);

@@ -2,11 +2,15 @@
 //
 // It starts the program in standalone mode, which needs nothing else, and sends it what a gateway is sent: the first webhook of a gateway
 // then finds compiled what it needs.
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const { codeCacheFile, compileProgram, loadProgram } = createRequire(import.meta.url)('../dist/program.js');
+const { codeCacheFile, codeCacheOf, compileProgram, loadProgram } = createRequire(import.meta.url)(
+  '../dist/program.js',
+);
 
 /** So often it is looked whether the gateway listens, 100 ms apart. */
 const attempts = 300;
@@ -17,7 +21,9 @@ let said = '';
 for (const stream of [process.stdout, process.stderr]) stream.write = (text) => (said += text) !== '';
 
 const program = compileProgram();
-const args = ['standalone', '--listen', '127.0.0.1:0', '--token', token];
+const objects = mkdtempSync(join(tmpdir(), 'kubernaut-gateway-code-cache-'));
+process.on('exit', () => rmSync(objects, { recursive: true }));
+const args = ['standalone', '--listen', '127.0.0.1:0', '--token', token, '--data', objects];
 const environment = { GATEWAY_LOGGING__OUTPUT: '/dev/null', GATEWAY_LOGGING__FORMAT: 'json' };
 await loadProgram(program).run(args, environment);
 const gateway = await listening();
@@ -42,7 +48,7 @@ for (const alerts of groups) {
   });
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}: ${await answer.text()}`);
 }
-writeFileSync(codeCacheFile, program.createCachedData());
+writeFileSync(codeCacheFile, codeCacheOf(program));
 process.exit();
 
 async function listening() {

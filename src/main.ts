@@ -12,7 +12,9 @@ async function main(): Promise<void> {
   }
   // Only now: an older Node cannot even load what follows.
   const { compileProgram, loadProgram } = await import('./program.js');
-  await loadProgram(compileProgram()).run(process.argv.slice(2), process.env);
+  const program = compileProgram();
+  const { run } = program === undefined ? await import('./cli/run.js') : loadProgram(program);
+  await run(process.argv.slice(2), process.env);
 }
 
 main().catch((error: unknown) => {

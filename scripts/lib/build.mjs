@@ -7,13 +7,15 @@ const inputs = [
   'tsconfig.json',
   'tsconfig.build.json',
   'nest-cli.json',
+  // Whose packages are in the bundle, and whose Node.js compiles it.
+  'package-lock.json',
   'scripts/bundle.mjs',
   'scripts/code-cache.mjs',
 ];
 /** What is written last. */
 const output = 'dist/bundle.cache';
 
-/** Builds unless dist is newer than all it is built from. A failed build leaves no dist. */
+/** Builds unless dist is newer than all it is built from. A failed build leaves none that is whole. */
 export function prepareBuild() {
   if (existsSync(output) && Math.max(...inputs.map(lastChange)) < statSync(output).mtimeMs) return;
   timed('building (npm run build)', () => run('npm', ['run', '--silent', 'build']));

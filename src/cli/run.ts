@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
+import { opaEndpoint } from '../processing/priority/opa-server';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { version } from '../version';
 import { applyCrd } from './apply-crd';
@@ -44,6 +45,7 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
     case 'validate-config': {
       const { priority } = configSource(flagsOf(rest, ['config']).config, env).load();
       if (priority.opaUrl === '') await usablePolicy(policyOptionsOf(priority));
+      else opaEndpoint(priority.opaUrl);
       process.stdout.write('the configuration is valid\n');
       return;
     }

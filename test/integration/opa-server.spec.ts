@@ -49,9 +49,12 @@ describe('OpaServer', () => {
     expect(asked.at(-1)).toEqual({ url: '/v1/data/kubernaut/gateway/priority/priority', body: { input } });
   });
 
-  it('is not made of what is no URL', () => {
-    expect(() => new OpaServer('http://[', clock)).toThrow("priority.opa_url: 'http://[' is no URL");
-  });
+  it.each(['http://[', 'http://opa:99999', 'http://opa:8181/?x=1', 'http://opa:8181/#x'])(
+    'is not made of %s',
+    (base) => {
+      expect(() => new OpaServer(base, clock)).toThrow(`priority.opa_url: '${base}' is no URL of a server`);
+    },
+  );
 
   it('is left alone for a second after a failure', async () => {
     answer = { status: 503, body: '' };

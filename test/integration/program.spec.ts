@@ -16,27 +16,41 @@ describe('the built program', () => {
 
   const versionOf = (folder: string) =>
     execFileSync('node', [join(folder, 'main.js'), '--version'], { encoding: 'utf8' }).trim();
-  const isCacheRejected = (folder: string) => {
+  /** What becomes of the code cache; `undefined` when V8 is given none. */
+  const isRejected = (folder: string) => {
     const script = `require(${JSON.stringify(join(folder, 'program.js'))}).compileProgram().cachedDataRejected`;
     return execFileSync('node', ['-p', script], { encoding: 'utf8' }).trim();
   };
+  const cacheOf = (change: (cache: Buffer) => Buffer) =>
+    writeFileSync(join(copy, 'bundle.cache'), change(readFileSync(join(dist, 'bundle.cache'))));
 
   it('starts with what V8 compiled of it before', () => {
-    expect(isCacheRejected(dist)).toBe('false');
+    expect(isRejected(dist)).toBe('false');
     expect(versionOf(dist)).toBe(version);
   });
 
   it('starts without it', () => {
-    expect(isCacheRejected(copy)).toBe('undefined');
+    expect(isRejected(copy)).toBe('undefined');
     expect(versionOf(copy)).toBe(version);
   });
 
-  it('starts with what another version of V8 compiled, and does not use it', () => {
-    const cache = readFileSync(join(dist, 'bundle.cache'));
-    // The digest of the version that compiled it stands in the second word.
-    cache.writeUInt32LE(~cache.readUInt32LE(4) >>> 0, 4);
-    writeFileSync(join(copy, 'bundle.cache'), cache);
-    expect(isCacheRejected(copy)).toBe('true');
+  it.each([
+    ['is empty', () => Buffer.alloc(0)],
+    ['ends early', (cache: Buffer) => cache.subarray(0, 100)],
+    ['is damaged', (cache: Buffer) => cache.fill(255, 5_000, 5_100)],
+  ])('does not use a code cache that %s', (_, change) => {
+    cacheOf(change);
+    expect(isRejected(copy)).toBe('undefined');
     expect(versionOf(copy)).toBe(version);
+  });
+
+  it('does not use the code cache of another program, if only of the same length', () => {
+    cacheOf((cache) => cache);
+    const bundle = readFileSync(join(dist, 'bundle.js'), 'latin1');
+    const other = bundle.replace('looks at all that it needs', 'LOOKS AT ALL THAT IT NEEDS');
+    expect(other).not.toBe(bundle);
+    writeFileSync(join(copy, 'bundle.js'), other, 'latin1');
+    expect(isRejected(copy)).toBe('undefined');
+    expect(execFileSync('node', [join(copy, 'main.js'), '--help'], { encoding: 'utf8' })).toContain('LOOKS AT ALL');
   });
 });

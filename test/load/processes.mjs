@@ -97,10 +97,10 @@ export class Processes {
    * The built gateway with its defaults, as the image runs it, ready; and how long it took from start to ready, in seconds.
    * `api` is the address of an API server that wants no credentials; else `kubeconfig` is a file.
    */
-  async gateway({ api, kubeconfig = this.kubeconfig(api), redisPort, core, env = {}, main, flags = [] }) {
+  async gateway({ api, kubeconfig = this.kubeconfig(api), redisPort, core, env = {} }) {
     const [port, metricsPort] = [await freePort(), await freePort()];
     const begin = performance.now();
-    const child = spawn(...onCore(core, process.execPath, [...flags, main ?? here('../../dist/main.js')]), {
+    const child = spawn(...onCore(core, process.execPath, [here('../../dist/main.js')]), {
       env: {
         ...process.env,
         ...imageEnvironment(),

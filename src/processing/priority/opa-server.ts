@@ -13,16 +13,12 @@ export class OpaServer {
   private readonly path: string;
   private restUntil = 0;
 
-  /**
-   * @param base e.g. `http://opa:8181`
-   * @throws Error when that is no URL
-   */
+  /** @throws Error when `base` is no URL of a server, such as `http://opa:8181` */
   constructor(
     base: string,
     private readonly clock: Clock,
   ) {
-    if (!URL.canParse(base)) throw new Error(`priority.opa_url: '${base}' is no URL`);
-    const url = new URL(`${base.replace(/\/+$/, '')}/v1/data/${entrypoint}`);
+    const url = opaEndpoint(base);
     this.server = new Pool(url.origin);
     this.path = url.pathname;
   }
@@ -47,4 +43,11 @@ export class OpaServer {
       return { failure: 'unavailable', reason: `the OPA server: ${(error as Error).message}` };
     }
   }
+}
+
+/** @throws Error when `base` is no URL of a server */
+export function opaEndpoint(base: string): URL {
+  if (!URL.canParse(base) || /[?#]/.test(base))
+    throw new Error(`priority.opa_url: '${base}' is no URL of a server, such as http://opa:8181`);
+  return new URL(`${base.replace(/\/+$/, '')}/v1/data/${entrypoint}`);
 }

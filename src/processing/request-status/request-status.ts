@@ -8,6 +8,7 @@ import type { LogSink } from '../../logging/log-sink';
 import { outsideRequests } from '../../outside-requests';
 import type { Occurrences } from '../../state/signal-state';
 import { keyOf, type RequestRef } from '../../request-ref';
+import { concurrently } from '../concurrently';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
 import { firingLast, type Sighting } from './sighting';
 import { WriteSchedule } from './write-schedule';
@@ -57,12 +58,13 @@ const maxAttempts = 8;
  * Writes to `status` what signals say about a request that exists: how often it was seen, whether it still fires.
  *
  * Changes of one object are written one after the other and together, guarded by its `resourceVersion` and read again when
- * that has moved on. Counts are absolute, follow within about a second, and never go down; a failure keeps them for later.
+ * that has moved on. Counts are absolute, follow within about a second unless the process is busy, and never go down; a failure keeps
+ * them for later.
  */
 export class RequestStatus {
   private readonly pending = new Map<string, Pending>();
-  /** Of counts; what a sender waits for is not held up by them. */
-  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), hasSightings);
+  /** What a sender waits for is not held up by it, and what decides about requests not by counts. */
+  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), isUrgent);
   private failing = false;
 
   constructor(
@@ -129,7 +131,9 @@ export class RequestStatus {
 
   /** Writes what is still open, for as long as the deadline allows. */
   async flush(deadline: AbortSignal): Promise<void> {
-    await Promise.allSettled([...this.pending.values()].map((entry) => beforeDeadline(this.write(entry), deadline)));
+    const open = [...this.pending.values()].sort((a, b) => Number(isUrgent(b)) - Number(isUrgent(a)));
+    // Not all at once: the client refuses what waits beyond its bound.
+    await concurrently(open, (entry) => beforeDeadline(this.write(entry), deadline)).catch(() => undefined);
     this.counts.clear();
     this.pending.clear();
   }
@@ -283,6 +287,11 @@ function areAllResolved(sightings: readonly Sighting[]): boolean {
 
 function hasSightings(entry: Pending | undefined): boolean {
   return entry !== undefined && entry.sightings.size > 0;
+}
+
+/** Whether more than a count is to be written. */
+function isUrgent(entry: Pending): boolean {
+  return hasSightings(entry) || entry.carriedOn === true;
 }
 
 function later(a: Occurrences, b: Occurrences | undefined): Occurrences {

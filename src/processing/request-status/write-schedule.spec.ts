@@ -70,7 +70,7 @@ describe('WriteSchedule', () => {
   it.each([
     ['half of its time', 0.5, 2 * 40],
     ['most of its time', 0.8, 5 * 40],
-    ['all of its time', 1, 1_000],
+    ['all of its time', 1, 200],
   ])('leaves the time to signals in a process that is busy for %s', async (_, utilization, placeMs) => {
     schedule = new WriteSchedule(write, never, { utilization });
     for (const entry of ['a', 'b', 'c', 'd', 'e']) schedule.add(entry, 0);
@@ -93,6 +93,16 @@ describe('WriteSchedule', () => {
     for (let i = 0; i < 20; i++) schedule.add(`urgent ${i}`, 0);
     await untilWritten(24);
     expect(names().slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `urgent ${i}`));
+  });
+
+  it('lets what is urgent start when writes have ended, whatever places they keep', async () => {
+    schedule = new WriteSchedule(write, (entry) => entry.startsWith('urgent'), { utilization: 1 });
+    for (let i = 0; i < 8; i++) schedule.add(`count ${i}`, 0);
+    await untilWritten(4);
+    for (let i = 0; i < 20; i++) schedule.add(`urgent ${i}`, 0);
+    await untilWritten(24);
+    expect(names().slice(4, 24)).toEqual(Array.from({ length: 20 }, (_, i) => `urgent ${i}`));
+    await untilWritten(28);
   });
 
   it('goes on after it had nothing to do', async () => {

@@ -8,8 +8,8 @@ const stepMs = 25;
 const atOnce = 4;
 /** A write keeps its place for so long: together a hundred a second, however many entries fall due. Milliseconds. */
 const placeMs = 40;
-/** The busier the process, the longer it keeps it, up to this: together four a second at the least. Milliseconds. */
-const maxPlaceMs = 1_000;
+/** The busier the process, the longer it keeps it, up to this: together twenty a second at the least. Milliseconds. */
+const maxPlaceMs = 200;
 
 /**
  * When entries are to be written: not before they are due, then in that order, and no more of them a second than the API
@@ -25,6 +25,8 @@ export class WriteSchedule<Entry> {
   private step = 0;
   private steppedAt = 0;
   private writing = 0;
+  /** Places that writes keep which are not urgent, also those that have ended. */
+  private kept = 0;
   private timer: NodeJS.Timeout | undefined;
 
   /**
@@ -77,21 +79,28 @@ export class WriteSchedule<Entry> {
   }
 
   private begin(): void {
-    for (const [waiting, keptMs] of [
-      [this.urgent, 0],
-      [this.ready, this.placeMs],
-    ] as const) {
-      for (const entry of waiting) {
-        if (this.writing === atOnce) return;
-        waiting.delete(entry);
-        this.scheduled.delete(entry);
-        this.writing++;
-        void Promise.all([this.write(entry), delay(keptMs, undefined, { ref: false })]).then(() => {
-          this.writing--;
-          this.begin();
-        });
-      }
+    for (const entry of this.urgent) {
+      if (this.writing === atOnce) return;
+      this.urgent.delete(entry);
+      void this.start(entry);
     }
+    for (const entry of this.ready) {
+      if (this.writing === atOnce || this.kept === atOnce) return;
+      this.ready.delete(entry);
+      this.kept++;
+      void Promise.all([this.start(entry), delay(this.placeMs, undefined, { ref: false })]).then(() => {
+        this.kept--;
+        this.begin();
+      });
+    }
+  }
+
+  private async start(entry: Entry): Promise<void> {
+    this.scheduled.delete(entry);
+    this.writing++;
+    await this.write(entry);
+    this.writing--;
+    this.begin();
   }
 
   private get placeMs(): number {
