@@ -163,4 +163,27 @@ describe('RequestStatus', () => {
     expect(written()?.deduplication?.occurrenceCount).toBe(9);
     expect(status.pendingCount).toBe(0);
   });
+
+  it('writes many at the end a few at a time, and what is more than a count first', async () => {
+    const places = Array.from({ length: 60 }, (_, i) => ({ namespace: 'prod', name: `r-${i}` }));
+    const patched: string[] = [];
+    let [underWay, most] = [0, 0];
+    const known = index.get(ref);
+    jest.spyOn(index, 'get').mockReturnValue(known);
+    jest.spyOn(requests, 'patchStatus').mockImplementation(async ({ name }) => {
+      patched.push(name);
+      most = Math.max(most, ++underWay);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      underWay--;
+      return requests.objects[0]!;
+    });
+    for (const place of places.slice(0, 59)) status.noteBehind(place, known, [sightingOf(signal)], seen(9));
+    // The watch does not show it: its alerts are kept for when it does.
+    status.noteBehind(places[59]!, undefined, [of({ senderFingerprint: 'b' })], undefined);
+    await status.flush(inTime);
+    expect(patched).toHaveLength(60);
+    expect(patched[0]).toBe('r-59');
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(16);
+  });
 });
