@@ -6,14 +6,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 
 const { codeCacheFile, codeCacheOf, compileProgram, loadProgram } = createRequire(import.meta.url)(
   '../dist/program.js',
 );
 
-/** So often it is looked whether the gateway listens, 100 ms apart. */
-const attempts = 300;
 const token = 'code-cache';
 
 // What it says is for people who started it.
@@ -26,7 +23,8 @@ process.on('exit', () => rmSync(objects, { recursive: true }));
 const args = ['standalone', '--listen', '127.0.0.1:0', '--token', token, '--data', objects];
 const environment = { GATEWAY_LOGGING__OUTPUT: '/dev/null', GATEWAY_LOGGING__FORMAT: 'json' };
 await loadProgram(program).run(args, environment);
-const gateway = await listening();
+const gateway = /gateway listening on (\S+)/.exec(said)[1];
+await fetch(`${gateway}/ready`);
 
 const alert = (name, status = 'firing') => ({
   status,
@@ -50,12 +48,3 @@ for (const alerts of groups) {
 }
 writeFileSync(codeCacheFile, codeCacheOf(program));
 process.exit();
-
-async function listening() {
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const url = /gateway listening on (\S+)/.exec(said)?.[1];
-    if (url !== undefined && (await fetch(`${url}/ready`)).ok) return url;
-    await pause(100);
-  }
-  throw new Error(`the gateway did not start:\n${said}`);
-}

@@ -63,7 +63,6 @@ export function labelOfKind(kind: string): string | undefined {
 /** Labels that name an object, whatever is wrong with it; `exported_` ones do as well. */
 export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }) => label), 'node'];
 
-const podLabel = targetLabel('pod');
 const nodeLabel = targetLabel('node');
 const namespaceLabel = targetLabel('namespace');
 
@@ -86,8 +85,8 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
   const namespace = own(labels, namespaceLabel);
 
   for (const workload of workloadLabels) {
-    const isExporters = exporter !== undefined && workload.label === podLabel.label;
-    const name = isExporters ? own(labels, workload, 'exported') : own(labels, workload);
+    const isExporters = exporter !== undefined && workload.label === 'pod';
+    const name = own(labels, workload, isExporters ? 'exported' : undefined);
     if (name !== undefined) {
       const { kind, apiVersion } = workload;
       return { resource: { kind, name, apiVersion }, namespace: namespace ?? defaultNamespace, specific: true };

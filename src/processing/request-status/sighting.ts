@@ -8,10 +8,10 @@ export interface Sighting {
   readonly alert: string;
   readonly severity: Severity;
   /** When the alert began to fire; absent when its sender did not say. */
-  readonly startsAt?: number;
+  readonly startsAt?: number | undefined;
   readonly endsAt?: number | undefined;
   /** Of an occurrence, which nobody will say is over: it is none of the alerts that fire. */
-  readonly occurredAt?: number;
+  readonly occurredAt?: number | undefined;
   readonly receivedAt: number;
 }
 
@@ -28,9 +28,9 @@ export function sightingOf(signal: Signal): Sighting {
     status,
     alert: alertOf(signal),
     severity,
-    ...(startsAt === receivedAt ? {} : { startsAt }),
+    startsAt: startsAt === receivedAt ? undefined : startsAt,
     endsAt,
-    ...(occurredAt === undefined ? {} : { occurredAt }),
+    occurredAt,
     receivedAt,
   };
 }

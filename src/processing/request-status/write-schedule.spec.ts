@@ -88,10 +88,10 @@ describe('WriteSchedule', () => {
   });
 
   it('lets what is urgent go first, at the pace of the writes alone', async () => {
-    schedule = new WriteSchedule(write, (entry) => entry.startsWith('urgent'), { utilization: 1 });
-    for (let i = 0; i < 4; i++) schedule.add(`count ${i}`, 0);
+    schedule = new WriteSchedule(write, (entry) => entry.startsWith('urgent'), { utilization: 0 });
+    for (let i = 0; i < 20; i++) schedule.add(`count ${i}`, 0);
     for (let i = 0; i < 20; i++) schedule.add(`urgent ${i}`, 0);
-    await untilWritten(24);
+    await untilWritten(40);
     expect(names().slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `urgent ${i}`));
   });
 

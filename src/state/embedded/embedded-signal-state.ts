@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
-import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
 import { recentlyUsed } from '../../recently-used';
+import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
 import { isSameRequest } from '../../request-ref';
 
 export interface EmbeddedSignalStateOptions {
