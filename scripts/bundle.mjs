@@ -94,6 +94,8 @@ const { warnings } = await build({
   platform: 'node',
   target: 'node22',
   format: 'cjs',
+  // What stays outside is required: that a script imports is an experiment, of which Node.js warns at every start.
+  supported: { 'dynamic-import': false },
   external: [...lookedFor.flatMap((name) => [name, `${name}/*`]), ...withFiles],
   plugins: [withoutUnused, oneRequire, calls, byPlace],
   define: { 'import.meta.url': 'importMetaUrl' },

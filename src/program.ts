@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 
 const file = join(__dirname, 'bundle.js');
 /** A digest of the program and of what V8 compiled of it, and then that. */
@@ -23,7 +23,6 @@ export function compileProgram(): Script | undefined {
   const program = new Script(source.toString('latin1'), {
     filename: file,
     cachedData: cached,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   // Their memory is freed now: a gateway that has little to do does not collect garbage for hours.
   for (const read of [source, cached]) read?.buffer.transfer(0);

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { RunningProcess } from '../support/process';
 
 const dist = join(__dirname, '../../dist');
 const { version } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8')) as { version: string };
@@ -27,6 +28,17 @@ describe('the built program', () => {
   it('starts with what V8 compiled of it before', () => {
     expect(isRejected(dist)).toBe('false');
     expect(versionOf(dist)).toBe(version);
+  });
+
+  it('serves without a warning of Node.js', async () => {
+    const args = [join(dist, 'main.js'), 'standalone', '--listen', '127.0.0.1:0', '--data', copy];
+    const gateway = await RunningProcess.start('node', args, { env: { NODE_OPTIONS: '' } });
+    try {
+      await gateway.printed(/Ctrl-C stops/);
+      expect(gateway.output).not.toMatch(/Warning/);
+    } finally {
+      await gateway.stop('SIGKILL');
+    }
   });
 
   it('starts without it', () => {
