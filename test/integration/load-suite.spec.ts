@@ -175,6 +175,14 @@ describe('the load suite', () => {
       }
     }, 240_000);
 
+    it('tell what alerts cost before a quiet time and after it', async () => {
+      const { output, results } = await measure('after-quiet', '--quiet', '1', '--warm-up', '0.5');
+      expect(output).toContain('| after 1 s of quiet | before, µs of CPU |');
+      const rows = (results as { results: { what: string; before: number; after: number[] }[] }).results;
+      expect(rows.map(({ what }) => what)).toEqual(['floor, V8 as it is', 'floor', 'gateway']);
+      for (const { before, after } of rows) expect(Math.min(before, ...after)).toBeGreaterThan(0);
+    }, 240_000);
+
     it('keep the number of objects constant while they look for what grows', async () => {
       const { output, results } = await measure('soak', '--minutes', '0.15', '--rate', '100');
       expect(output).toContain('| until, minutes | RSS, MiB | heap, MiB | descriptors | handles | live objects |');

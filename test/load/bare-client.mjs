@@ -7,6 +7,7 @@ import { Pool } from 'undici';
 
 // As the gateway does (src/cli/serve.ts).
 setFlagsFromString('--no-allocation-site-pretenuring');
+setFlagsFromString('--no-memory-reducer-favors-memory');
 
 const connections = 32;
 /** As many as the gateway has under way. */

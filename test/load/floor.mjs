@@ -101,6 +101,9 @@ app.post('/api/v1/signals/prometheus', async (request, reply) => {
 });
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
 // As the gateway does (src/cli/serve.ts).
-setFlagsFromString('--no-allocation-site-pretenuring');
+if (process.env.V8_AS_IT_IS === undefined) {
+  setFlagsFromString('--no-allocation-site-pretenuring');
+  setFlagsFromString('--no-memory-reducer-favors-memory');
+}
 process.send({ url });
 process.on('disconnect', () => process.exit());

@@ -64,10 +64,10 @@ export class Processes {
     return generator;
   }
 
-  async floor({ api, redisPort, core }) {
+  async floor({ api, redisPort, core }, env = {}) {
     const begin = performance.now();
     const { first, ...floor } = await this.fork('./floor.mjs', [String(redisPort), api], core, {
-      env: imageEnvironment(),
+      env: { ...imageEnvironment(), ...env },
     });
     return { ...floor, ...first, token, startSeconds: (performance.now() - begin) / 1000 };
   }

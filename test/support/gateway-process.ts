@@ -13,6 +13,8 @@ export interface GatewayProcessOptions {
   readonly redis: string;
   /** Further settings, as in the file. */
   readonly settings?: Readonly<Record<string, object>>;
+  /** Of Node.js. */
+  readonly flags?: readonly string[];
 }
 
 /** The built gateway in cluster mode, in a process of its own, so that it can be killed. It is ready when it is started. */
@@ -24,7 +26,7 @@ export class GatewayProcess {
     private readonly directory: string,
   ) {}
 
-  static async start({ api, redis, settings = {} }: GatewayProcessOptions): Promise<GatewayProcess> {
+  static async start({ api, redis, settings = {}, flags = [] }: GatewayProcessOptions): Promise<GatewayProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'gateway-process-'));
     const kubeconfig = join(directory, 'kubeconfig');
     const cluster = {
@@ -46,7 +48,7 @@ export class GatewayProcess {
     };
     // JSON is YAML.
     writeFileSync(config, JSON.stringify(all));
-    const running = await RunningProcess.start('node', ['dist/main.js', '--config', config]);
+    const running = await RunningProcess.start('node', [...flags, 'dist/main.js', '--config', config]);
     const [, url = ''] = await running.printed(/gateway listening on (http:\S+)/);
     const [, metricsUrl = ''] = await running.printed(/metrics listening on (http:\S+)/);
     await eventually(async () => {
