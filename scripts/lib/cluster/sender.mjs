@@ -1,7 +1,10 @@
 // Runs in a pod of the cluster: posts a new alert again and again as Alertmanager does, by the token of its projected volume, until SIGTERM.
 // It writes a line for each try that failed, and one of all at its end.
+import { once } from 'node:events';
+import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { URL } from 'node:url';
 
 const {
   GATEWAY: gateway,
@@ -10,6 +13,7 @@ const {
   PAUSE_MS: pauseMs,
   NEW_CONNECTIONS: newConnections,
 } = process.env;
+const { hostname } = new URL(gateway);
 const patienceMs = 60_000;
 const answers = [];
 const underWay = new Set();
@@ -42,8 +46,13 @@ async function send(i) {
   }
 }
 
+/** Asks for the name itself, so that a question that got lost on the way to the cluster's DNS is told from a gateway that does not answer. */
 async function tryOnce(body) {
+  let asked = 'the name';
   try {
+    const given = AbortSignal.timeout(10_000);
+    await Promise.race([lookup(hostname), once(given, 'abort').then(() => given.throwIfAborted())]);
+    asked = 'the gateway';
     const response = await fetch(`${gateway}/api/v1/signals/prometheus`, {
       method: 'POST',
       headers: {
@@ -52,11 +61,11 @@ async function tryOnce(body) {
         ...(newConnections ? { connection: 'close' } : {}),
       },
       body,
-      signal: AbortSignal.timeout(10_000),
+      signal: given,
     });
     const { processing_time_ms: served } = await response.json();
     return { said: response.status, served };
   } catch (error) {
-    return { said: error.cause?.code ?? error.name };
+    return { said: `${asked}: ${error.cause?.code ?? error.code ?? error.name}` };
   }
 }
