@@ -21,7 +21,8 @@ describe('Lanes', () => {
     const lanes = new Lanes({ places: 3, ofLane: 2 });
     const all = ['a1', 'a2', 'a3', 'b1'].map((name) => lanes.run(name.slice(0, 1), work(name), undefined));
     expect(begun).toEqual(['a1', 'a2', 'b1']);
-    expect([lanes.inUse, lanes.waitingIn('a'), lanes.waitingIn('b'), lanes.waitingIn('c')]).toEqual([3, 1, 0, 0]);
+    expect([lanes.inUse, lanes.waitingCount, lanes.waitingForAll]).toEqual([3, 1, 0]);
+    expect(['a', 'b', 'c'].map((lane) => lanes.waitingIn(lane))).toEqual([1, 0, 0]);
     gates.get('a1')?.resolve();
     await turn();
     expect(begun).toEqual(['a1', 'a2', 'b1', 'a3']);
@@ -34,7 +35,7 @@ describe('Lanes', () => {
     const lanes = new Lanes({ places: 1, ofLane: 1 });
     const first = lanes.run('a', work('a1'), undefined);
     const second = lanes.run('b', work('b1'), undefined);
-    expect([lanes.waitingCount, lanes.waitingIn('b')]).toEqual([1, 0]);
+    expect([lanes.waitingCount, lanes.waitingForAll, lanes.waitingIn('b')]).toEqual([1, 1, 0]);
     gates.get('a1')?.reject(new Error('broken'));
     await expect(first).rejects.toThrow('broken');
     await turn();
@@ -54,6 +55,6 @@ describe('Lanes', () => {
     expect(begun).toEqual(['a1', 'b2']);
     gates.get('b2')?.resolve();
     await last;
-    expect(lanes.inUse).toBe(0);
+    expect([lanes.inUse, lanes.waitingCount]).toEqual([0, 0]);
   });
 });

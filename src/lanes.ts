@@ -15,6 +15,7 @@ export interface LaneSizes {
 export class Lanes {
   private readonly all: Places;
   private readonly lanes = recentlyUsed<string, Places>(maxLanes);
+  private unfinished = 0;
 
   constructor(private readonly sizes: LaneSizes) {
     this.all = new Places(sizes.places);
@@ -24,8 +25,13 @@ export class Lanes {
     return this.all.inUse;
   }
 
-  /** Who has a place in a lane and waits for one of all. */
+  /** Who waits, for a place in a lane or for one of all. */
   get waitingCount(): number {
+    return this.unfinished - this.all.inUse;
+  }
+
+  /** Who has a place in a lane and waits for one of all. */
+  get waitingForAll(): number {
     return this.all.waitingCount;
   }
 
@@ -41,18 +47,23 @@ export class Lanes {
    */
   async run<T>(lane: string, work: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
     const places = this.placesOf(lane);
-    const turnInLane = places.enter(deadline);
-    if (turnInLane !== undefined) await turnInLane;
+    this.unfinished++;
     try {
-      const turn = this.all.enter(deadline);
-      if (turn !== undefined) await turn;
+      const turnInLane = places.enter(deadline);
+      if (turnInLane !== undefined) await turnInLane;
       try {
-        return await work();
+        const turn = this.all.enter(deadline);
+        if (turn !== undefined) await turn;
+        try {
+          return await work();
+        } finally {
+          this.all.leave();
+        }
       } finally {
-        this.all.leave();
+        places.leave();
       }
     } finally {
-      places.leave();
+      this.unfinished--;
     }
   }
 

@@ -117,7 +117,7 @@ export class Authorizer {
   /** Shared by all who ask at the same time: it has the time of a call, not that of one of them. */
   private review(caller: Caller, source: string, namespace: string, key: string): Promise<boolean> {
     const lane = this.identityOf(caller);
-    if (this.lanes.waitingCount >= maxWaiting || this.lanes.waitingIn(lane) >= maxWaitingOfCaller)
+    if (this.lanes.waitingForAll >= maxWaiting || this.lanes.waitingIn(lane) >= maxWaitingOfCaller)
       return Promise.reject(new AuthorizationUnavailableError('too many access reviews are waiting'));
     const due = deadlineIn(reviewMs);
     const review = () => this.reviews.maySend(caller, source, namespace, due.signal);

@@ -25,8 +25,6 @@ const maxWaiting = 2_000;
 export class RemediationRequestClient {
   /** By namespace: one whose admission webhook hangs takes half of the places at the most. */
   private readonly writes: Lanes;
-  /** Under way or waiting. */
-  private unfinished = 0;
 
   constructor(
     private readonly api: KubernetesApi,
@@ -40,7 +38,7 @@ export class RemediationRequestClient {
   }
 
   get writesWaiting(): number {
-    return this.unfinished - this.writes.inUse;
+    return this.writes.waitingCount;
   }
 
   /**
@@ -102,7 +100,6 @@ export class RemediationRequestClient {
   private async write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.writesWaiting >= maxWaiting)
       throw new KubernetesApiError('overloaded', 'too many writes wait for the API server');
-    this.unfinished++;
     try {
       return await this.writes.run(namespace, call, signal);
     } catch (error) {
@@ -110,8 +107,6 @@ export class RemediationRequestClient {
       const isLate =
         isFailure(error, 'unavailable') && (error.cause instanceof ExchangeAbandonedError || remainingMs(signal) <= 0);
       throw isLate ? new DeadlineExceededError({ cause: error }) : error;
-    } finally {
-      this.unfinished--;
     }
   }
 }
