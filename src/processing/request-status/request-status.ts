@@ -17,12 +17,14 @@ import { WriteSchedule } from './write-schedule';
 interface Change {
   /** The last of each alert of the sender. */
   readonly sightings: Map<string, Sighting>;
-  seen?: Occurrences;
+  seen: Counted | undefined;
   /** Whether the object itself has to be read, whatever the watch shows. */
-  readFirst?: boolean;
+  readFirst: boolean;
   /** Its incident has the next generation: nothing is to be remembered any more. */
-  carriedOn?: boolean;
+  carriedOn: boolean;
 }
+
+type Counted = { -readonly [Member in keyof Occurrences]: Occurrences[Member] };
 
 interface Pending extends Change {
   readonly ref: RequestRef;
@@ -173,6 +175,9 @@ export class RequestStatus {
       entry = {
         ref,
         sightings: new Map(),
+        seen: undefined,
+        readFirst: false,
+        carriedOn: false,
         waiters: [],
         running: false,
         changing: false,
@@ -234,7 +239,7 @@ export class RequestStatus {
     entry.failures++;
     for (const [alert, sighting] of change.sightings)
       if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
-    if (change.seen !== undefined) entry.seen = later(change.seen, entry.seen);
+    if (change.seen !== undefined) count(entry, change.seen);
     if (change.carriedOn) entry.carriedOn = true;
     if (!this.failing) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -253,7 +258,7 @@ export class RequestStatus {
       try {
         known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
         const { patch, postponed } = patchFor(known, change, countsAreDue);
-        if (postponed !== undefined) entry.seen = later(postponed, entry.seen);
+        if (postponed !== undefined) count(entry, postponed);
         if (patch === undefined) return known;
         const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
         entry.writtenAt = performance.now();
@@ -278,7 +283,21 @@ function merge(entry: Change, sightings: readonly Sighting[], seen: Occurrences 
     }
     entry.sightings.set(sighting.alert, sighting);
   }
-  if (seen !== undefined) entry.seen = later(seen, entry.seen);
+  if (seen !== undefined) count(entry, seen);
+}
+
+/**
+ * Keeps the higher count: its numbers alone, and in the same place. It waits longer than V8 takes something for young, and what
+ * it was told with would grow old with it at every sighting.
+ */
+function count(entry: Change, { count, firstSeen, lastSeen }: Occurrences): void {
+  const { seen } = entry;
+  if (seen === undefined) entry.seen = { count, firstSeen, lastSeen };
+  else if (count >= seen.count) {
+    seen.count = count;
+    seen.firstSeen = firstSeen;
+    seen.lastSeen = lastSeen;
+  }
 }
 
 function areAllResolved(sightings: readonly Sighting[]): boolean {
@@ -291,30 +310,20 @@ function hasSightings(entry: Pending | undefined): boolean {
 
 /** Whether more than a count is to be written. */
 function isUrgent(entry: Pending): boolean {
-  return hasSightings(entry) || entry.carriedOn === true;
-}
-
-function later(a: Occurrences, b: Occurrences | undefined): Occurrences {
-  return b === undefined || a.count >= b.count ? a : b;
+  return hasSightings(entry) || entry.carriedOn;
 }
 
 function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
-  return sightings.size > 0 || seen !== undefined || carriedOn === true || waiters.length > 0;
+  return sightings.size > 0 || seen !== undefined || carriedOn || waiters.length > 0;
 }
 
 function take(entry: Pending): TakenChange {
   const { seen, carriedOn, readFirst, waiters } = entry;
-  const taken = {
-    sightings: new Map(entry.sightings),
-    ...(seen ? { seen } : {}),
-    ...(carriedOn ? { carriedOn } : {}),
-    ...(readFirst ? { readFirst } : {}),
-    waiters,
-  };
+  const taken = { sightings: new Map(entry.sightings), seen, carriedOn, readFirst, waiters };
   entry.sightings.clear();
-  delete entry.seen;
-  delete entry.carriedOn;
-  delete entry.readFirst;
+  entry.seen = undefined;
+  entry.carriedOn = false;
+  entry.readFirst = false;
   entry.waiters = [];
   return taken;
 }
@@ -329,7 +338,7 @@ function patchFor(
   const isStorm = known.storm !== undefined;
   const signal = isStorm ? undefined : signalStatusAfter(known, [...sightings.values()]);
   const deduplication = isStorm ? undefined : seen && deduplicationAfter(known, seen);
-  const forgets = carriedOn === true && known.recurredAt !== undefined;
+  const forgets = carriedOn && known.recurredAt !== undefined;
   if (signal === undefined && !forgets) {
     if (deduplication === undefined || seen === undefined) return {};
     return countsAreDue ? { patch: { deduplication } } : { postponed: seen };
