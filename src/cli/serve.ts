@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
 import type { GatewayConfig, StormDetectionConfig } from '../config/gateway-config';
@@ -7,6 +6,7 @@ import { startGateway, type Gateway } from '../gateway';
 import { lineContext } from '../http/request-scope';
 import { createLogger } from '../logging/gateway-logger';
 import type { ConfigSource } from './config-source';
+import { correctV8 } from './correct-v8';
 
 /** Serves the cluster that the configuration names, until told to stop. */
 export async function serveCluster(source: ConfigSource): Promise<void> {
@@ -17,17 +17,6 @@ export async function serveCluster(source: ConfigSource): Promise<void> {
   announce(gateway);
   followConfig(source, config, logger);
   stopOnSignal(config, logger, () => gateway.close());
-}
-
-/** Called when all is loaded: what Node.js brings compiled is compiled anew once a flag has changed (ADR 0010). */
-function correctV8(): void {
-  // V8 watches which allocations outlive collections, and makes those of the same place old from the start. Where the first webhooks wait
-  // long for the API server it learns that what belongs to a webhook is old. It is not: from then on whatever such an object points to is
-  // kept until the next major collection, which took a third of the CPU.
-  setFlagsFromString('--no-allocation-site-pretenuring');
-  // In a process with little to do V8 collects garbage, and with it the shapes of objects of which there is none at the moment. What was
-  // compiled for them goes too, and the first alerts after a quiet minute took four times the CPU. The garbage alone may go.
-  setFlagsFromString('--no-memory-reducer-favors-memory');
 }
 
 /** Takes over what changes in the file and can change while it runs: the log level and the thresholds of storms. The rest is told to need a restart. */

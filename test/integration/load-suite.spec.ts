@@ -147,7 +147,7 @@ describe('the load suite', () => {
       expect(floor).toMatchObject({ storms: 0, objects: floor!.wanted });
       expect(gateway!.storms).toBeGreaterThan(0);
       expect(gateway!.objects).toBeLessThan(gateway!.wanted / 10);
-      // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/cli/serve.ts).
+      // What belongs to a webhook does not outlive it, although the first ones waited long: 2 %, and 12 % with V8's own guess (src/cli/correct-v8.ts).
       const { allocatedKib, keptKib } = results[3]!.gateway;
       expect(keptKib / allocatedKib).toBeLessThan(0.07);
     }, 240_000);

@@ -2,12 +2,10 @@
 // the API server can do. Told by messages:
 //
 //   {url, ca, token, object, from, durationMs}       copies of this object, with other names
-import { setFlagsFromString } from 'node:v8';
+import { createRequire } from 'node:module';
 import { Pool } from 'undici';
 
-// As the gateway does (src/cli/serve.ts).
-setFlagsFromString('--no-allocation-site-pretenuring');
-setFlagsFromString('--no-memory-reducer-favors-memory');
+createRequire(import.meta.url)('../../dist/cli/correct-v8.js').correctV8();
 
 const connections = 32;
 /** As many as the gateway has under way. */

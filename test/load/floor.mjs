@@ -6,12 +6,12 @@
 import { randomUUID } from 'node:crypto';
 import * as crypto from 'node:crypto';
 import { createRequire } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
 import { Redis } from 'ioredis';
 import { Pool } from 'undici';
 
 const require = createRequire(import.meta.url);
 const fastify = require('fastify');
+const { correctV8 } = require('../../dist/cli/correct-v8.js');
 const { claimScript } = require('../../dist/state/redis/claim.lua.js');
 const { confirmScript } = require('../../dist/state/redis/confirm.lua.js');
 
@@ -100,10 +100,6 @@ app.post('/api/v1/signals/prometheus', async (request, reply) => {
   };
 });
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
-// As the gateway does (src/cli/serve.ts).
-if (process.env.V8_AS_IT_IS === undefined) {
-  setFlagsFromString('--no-allocation-site-pretenuring');
-  setFlagsFromString('--no-memory-reducer-favors-memory');
-}
+if (process.env.V8_AS_IT_IS === undefined) correctV8();
 process.send({ url });
 process.on('disconnect', () => process.exit());
