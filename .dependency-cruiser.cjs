@@ -31,6 +31,7 @@ const forAll = [
   'places.ts',
   'recently-used.ts',
   'request-ref.ts',
+  'turn.ts',
 ];
 
 /** Packages that one folder hides from all others. */

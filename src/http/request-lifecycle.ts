@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { atEndOfTurn } from '../turn';
 import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
 
 /** An answer may take 5 s; the work for it ends a little sooner, for the answer must be written too. Alertmanager waits twice that. */
@@ -27,7 +28,8 @@ export function followRequests(
     // Senders keep connections for minutes: they must come back on one to another replica.
     if (service.isDraining) reply.header('connection', 'close');
     // A path that is not served has no body to judge.
-    runInScope(scope, () => done(request.is404 ? new NotFoundException() : undefined));
+    const goOn = () => done(request.is404 ? new NotFoundException() : undefined);
+    atEndOfTurn(() => runInScope(scope, goOn));
   });
 
   // Reading the body leaves the scope behind: its events belong to the connection.

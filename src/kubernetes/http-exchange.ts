@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { remainingMs } from '../deadline';
+import { atEndOfTurn } from '../turn';
 
 export interface HttpAnswer {
   readonly statusCode: number;
@@ -81,6 +82,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.end();
+    atEndOfTurn(() => this.answer());
+  }
+
+  private answer(): void {
     const { statusCode, headers, chunks } = this;
     const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
     this.resolve({ statusCode, headers, text: body?.toString('utf8') ?? '' });

@@ -109,6 +109,15 @@ describe('WatchCache', () => {
     expect(changes).toEqual(['- > red', 'red > blue', '- > green', 'blue > -']);
   });
 
+  it('believes the watch of a version more than an answer of ours, which says less of it', async () => {
+    server.lists.push(page('10', []));
+    server.watches.push(sends(event('ADDED', prod('red', '12'))));
+    cache.start();
+    await until(() => color() === 'red');
+    expect(cache.observe(prod('as it was sent', '12'))).toBe('red');
+    expect([color(), changes]).toEqual(['red', ['- > red']]);
+  });
+
   it('takes null for an empty list, as servers have it that are asked for metadata alone', async () => {
     server.lists.push((response) => response.end('{"metadata":{"resourceVersion":"10"},"items":null}'));
     cache.start();

@@ -116,6 +116,8 @@ export class WatchCache<Entry> {
     const key = keyOfObject(object);
     const before = this.objects.get(key);
     const version = versionOf(object);
+    // The watch was sooner, and shows the whole of it.
+    if (before?.version === version) return before.entry;
     const entry = this.options.keep(object, before?.entry);
     const isAhead = this.resourceVersion !== '' && version > Number(this.resourceVersion);
     if (isAhead && !isOlder(version, before)) this.put(key, entry, version, before);

@@ -1,3 +1,4 @@
+import { atEndOfTurn } from '../../turn';
 import type { RedisScript } from './redis-script';
 import type { ScriptBatch, ScriptReply } from './script-batch';
 
@@ -34,7 +35,7 @@ export class ScriptQueue {
     const last = this.groups.at(-1);
     if (last?.script === script && last.items + batch.each.length <= maxItems && isAlike(script, last, batch))
       return last;
-    if (last === undefined) setImmediate(() => this.flush());
+    if (last === undefined) atEndOfTurn(() => this.flush());
     const group = { script, batches: [], answers: [], items: 0 };
     this.groups.push(group);
     return group;
