@@ -23,6 +23,7 @@ const arrows = {
 const forAll = [
   'caller.ts',
   'clock.ts',
+  'cohort.ts',
   'deadline.ts',
   'lanes.ts',
   'outside-requests.ts',
@@ -31,7 +32,6 @@ const forAll = [
   'places.ts',
   'recently-used.ts',
   'request-ref.ts',
-  'turn.ts',
 ];
 
 /** Packages that one folder hides from all others. */

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { NotFoundException } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Cohort } from '../cohort';
 import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
-import { atEndOfTurn } from '../turn';
 import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
 
 /** An answer may take 5 s; the work for it ends a little sooner, for the answer must be written too. Alertmanager waits twice that. */
 const deadlineMs = 4_500;
 const saneRequestId = /^[\x21-\x7e]{1,128}$/;
+/** The alerts of a webhook of more bytes share each step as it is: others would only have to wait for them. */
+const cohortOfItsOwnBytes = 16 * 1024;
 const headerOfId = 'x-request-id';
 
 /** Gives every request its scope at the very start, and one line and its metrics at the end. */
@@ -19,6 +21,7 @@ export function followRequests(
   metrics: GatewayMetrics,
   service: { readonly isDraining: boolean },
 ): void {
+  const arrived = new Cohort();
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
@@ -29,7 +32,8 @@ export function followRequests(
     if (service.isDraining) reply.header('connection', 'close');
     // A path that is not served has no body to judge.
     const goOn = () => done(request.is404 ? new NotFoundException() : undefined);
-    atEndOfTurn(() => runInScope(scope, goOn));
+    if (Number(request.headers['content-length']) > cohortOfItsOwnBytes) runInScope(scope, goOn);
+    else arrived.join(() => runInScope(scope, goOn));
   });
 
   // Reading the body leaves the scope behind: its events belong to the connection.

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
+import { Cohort } from '../cohort';
 import { remainingMs } from '../deadline';
-import { atEndOfTurn } from '../turn';
 
 export interface HttpAnswer {
   readonly statusCode: number;
@@ -44,6 +44,8 @@ export function exchange(
   });
 }
 
+const answered = new Cohort();
+
 class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private failure: Error | undefined;
@@ -82,7 +84,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.end();
-    atEndOfTurn(() => this.answer());
+    answered.join(() => this.answer());
   }
 
   private answer(): void {

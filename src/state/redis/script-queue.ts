@@ -1,4 +1,3 @@
-import { atEndOfTurn } from '../../turn';
 import type { RedisScript } from './redis-script';
 import type { ScriptBatch, ScriptReply } from './script-batch';
 
@@ -35,7 +34,7 @@ export class ScriptQueue {
     const last = this.groups.at(-1);
     if (last?.script === script && last.items + batch.each.length <= maxItems && isAlike(script, last, batch))
       return last;
-    if (last === undefined) atEndOfTurn(() => this.flush());
+    if (last === undefined) setImmediate(() => this.flush());
     const group = { script, batches: [], answers: [], items: 0 };
     this.groups.push(group);
     return group;
@@ -44,7 +43,8 @@ export class ScriptQueue {
   private flush(): void {
     for (const group of this.groups.splice(0)) {
       this.send(group.script, together(group.batches)).then(
-        (reply) => settle(group, reply),
+        // One after the other: so each step is taken for all who waited for a reply, as in a cohort.
+        (reply) => void setImmediate(settle, group, reply),
         (error: unknown) => {
           for (const { reject } of group.answers) reject(error);
         },
