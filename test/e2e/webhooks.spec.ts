@@ -225,6 +225,22 @@ describe('webhooks', () => {
     expect(after.map((value, i) => value - before[i]!)).toEqual([1, 1, 1]);
   });
 
+  it('keeps webhooks that come together apart: each has an answer and lines of its own', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `together-${i}`);
+    const answers = await Promise.all(
+      names.map((name) => gateway.post(webhook(pod(name)), { headers: { 'x-request-id': name } })),
+    );
+    expect(answers.map(({ status, headers }) => [status, headers.get('x-request-id')])).toEqual(
+      names.map((name) => [201, name]),
+    );
+    const requestOf = (i: number) => answers[i]!.body.remediation_request_name as string;
+    for (const [i, name] of names.entries())
+      expect(gateway.logged.filter(({ request_id }) => request_id === name)).toEqual([
+        expect.objectContaining({ msg: 'signal processed', remediation_request: `test/${requestOf(i)}` }),
+        expect.objectContaining({ msg: 'request served', status: 201 }),
+      ]);
+  });
+
   it('writes one line a request and one a decision, with the request id in each', async () => {
     await gateway.post(webhook(pod('logged')), { headers: { 'x-request-id': 'follow-me' } });
     const lines = gateway.logged.filter(({ request_id }) => request_id === 'follow-me');
