@@ -30,6 +30,7 @@ import { Recurrences } from './recurrence/recurrences';
 import { RequestOpener } from './request-opener';
 import { RequestStatus } from './request-status/request-status';
 import { SignalJournal } from './signal-journal';
+import { CarriedSignals } from './carried-signals';
 import { SignalProcessor } from './signal-processor';
 import type { StormGrouping } from './storm/storm-group';
 import { StormCommits } from './storm/storm-commits';
@@ -254,7 +255,7 @@ function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules>
           priority,
           requests,
           storms,
-          status,
+          new CarriedSignals(deduplication, storms, status),
           journal,
           metrics,
           new Set(config.signals.heartbeatAlerts),

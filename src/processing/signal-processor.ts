@@ -2,17 +2,16 @@ import { setImmediate } from 'node:timers/promises';
 import type { Authorizer } from '../auth/authorizer';
 import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
-import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import type { StormSpec } from '../kubernetes/remediation-request';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
 import type { Occurrences } from '../state/signal-state';
-import { keyOf } from '../request-ref';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
-import { isNameOfStorm } from '../kubernetes/kubernetes-names';
+import type { CarriedSignals } from './carried-signals';
 import { toUnprocessed } from './failure';
+import { isFiring, type Incident, type Outcomes } from './incident';
 import type { OwnerIdentity } from './identity/owner-identity';
 import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
@@ -20,11 +19,10 @@ import type { Classification } from '../kubernetes/remediation-request.factory';
 import { concurrently } from './concurrently';
 import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
-import type { RequestStatus } from './request-status/request-status';
 import { firingAlertsAfter } from './request-status/signal-status';
 import { alertOf, sightingOf } from './request-status/sighting';
 import type { JournalPage, SignalJournal } from './signal-journal';
-import type { DuplicateReason, Resolved, SignalOutcome } from './signal-outcome';
+import type { DuplicateReason, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
@@ -33,19 +31,6 @@ const inOneGo = 16;
 const inOneGoMs = 10;
 /** Who waits for another replica looks at the cluster after so many polls, about half a second. */
 const attemptsBeforeLooking = 4;
-
-type Outcomes = Map<Signal, SignalOutcome>;
-
-/** The signals of one webhook that are one incident: the first that fires stands for it. */
-interface Incident {
-  readonly signal: Signal;
-  /** Those of other alerts of the sender as well, e.g. of a second container of the pod, and what resolved. */
-  readonly all: Signal[];
-  /** It was received, and answered, before: it is no new signal. */
-  readonly reopened?: boolean;
-  /** The request that carries it, once that is known and could be read. */
-  known?: KnownRequest | undefined;
-}
 
 /** What batches of one webhook share. */
 interface Webhook {
@@ -75,7 +60,7 @@ export class SignalProcessor {
     private readonly priority: PriorityEvaluator,
     private readonly requests: RequestOpener,
     private readonly storms: Storms,
-    private readonly status: RequestStatus,
+    private readonly carriedSignals: CarriedSignals,
     private readonly journal: SignalJournal,
     private readonly metrics: GatewayMetrics,
     private readonly heartbeats: ReadonlySet<string>,
@@ -192,7 +177,7 @@ export class SignalProcessor {
       for (const [fingerprint, signalsOf] of resolved) firing.get(fingerprint)?.all.push(...signalsOf);
       await this.processFiring([...firing.values()], outcomes, deadline);
     }
-    if (resolved.size > 0) await this.processResolved(resolved, firing, outcomes, deadline);
+    if (resolved.size > 0) await this.carriedSignals.processResolved(resolved, firing, outcomes, deadline);
 
     return batch.map((entry) => {
       const outcome = isSignal(entry)
@@ -268,7 +253,7 @@ export class SignalProcessor {
     } catch (error) {
       for (const { signal } of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
-    await this.noteDuplicates(incidents, outcomes, deadline);
+    await this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
   }
 
   private async processFresh(
@@ -486,155 +471,6 @@ export class SignalProcessor {
       return unprocessed(fresh, error);
     }
   }
-
-  /** Tells the requests that carry duplicates how their signal stands; a signal counts as taken only when that is written. */
-  private async noteDuplicates(
-    incidents: readonly Incident[],
-    outcomes: Outcomes,
-    deadline: AbortSignal,
-  ): Promise<void> {
-    const storms = new Map<string, { request: KnownRequest; members: Incident[] }>();
-    const changing: Incident[] = [];
-    for (const incident of incidents) {
-      const { signal, all, known } = incident;
-      const outcome = outcomes.get(signal);
-      if (outcome?.status !== 'duplicate') continue;
-      if (known?.storm !== undefined) {
-        const key = keyOf(known);
-        const same = storms.get(key);
-        if (same === undefined) storms.set(key, { request: known, members: [incident] });
-        else same.members.push(incident);
-      } else if (known === undefined && isNameOfStorm(outcome.request.name)) {
-        // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
-        const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
-        this.failIfRetryable(signal, unreadable, outcomes);
-      } else if (!this.status.noteBehind(outcome.request, known, all.map(sightingOf), outcome)) changing.push(incident);
-    }
-    if (changing.length === 0 && storms.size === 0) return;
-    const notedStorms = [...storms.values()].map(async ({ request, members }) => {
-      try {
-        // In this order firing wins over what resolved in the same webhook.
-        const said = members.flatMap(({ all }) => all.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b))));
-        await this.storms.note(request, said, deadline);
-      } catch (error) {
-        for (const { signal } of members) this.failIfRetryable(signal, error, outcomes);
-      }
-    });
-    const noted = concurrently(changing, async ({ signal, all, known }) => {
-      const outcome = outcomes.get(signal);
-      if (outcome?.status !== 'duplicate') return;
-      try {
-        const after = await this.status.note(outcome.request, known, all.map(sightingOf), outcome, deadline);
-        // Then nothing carries the signal any more: it is new when it is sent again.
-        if (known !== undefined && after === undefined)
-          throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
-      } catch (error) {
-        this.failIfRetryable(signal, error, outcomes);
-      }
-    });
-    await Promise.all([noted, ...notedStorms]);
-  }
-
-  /** What refuses a patch for good is about the object or a policy: the signal is carried all the same. */
-  private failIfRetryable(signal: Signal, error: unknown, outcomes: Outcomes): void {
-    const outcome = toUnprocessed(signal, error);
-    if (outcome.status === 'failed') outcomes.set(signal, outcome);
-  }
-
-  private async processResolved(
-    resolved: ReadonlyMap<string, readonly Signal[]>,
-    firing: ReadonlyMap<string, Incident>,
-    outcomes: Outcomes,
-    deadline: AbortSignal,
-  ): Promise<void> {
-    const groups = [...resolved.values()];
-    const firsts = groups.flatMap(([first]) => first ?? []);
-    if (firsts.length === 0) return;
-    try {
-      const latest = await this.deduplication.latestOf(firsts, deadline);
-      const storms = new Map<string, { request: KnownRequest; members: Signal[] }>();
-      const single = groups.flatMap((signals, i) => {
-        const request = latest[i];
-        const [first] = signals;
-        if (first === undefined || request?.storm === undefined || firing.has(first.fingerprint))
-          return [{ signals, request }];
-        const same = storms.get(keyOf(request));
-        if (same === undefined) storms.set(keyOf(request), { request, members: [...signals] });
-        else same.members.push(...signals);
-        return [];
-      });
-      await Promise.all([
-        concurrently(single, async ({ signals, request }) => {
-          const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
-          for (const signal of signals) outcomes.set(signal, outcome(signal));
-        }),
-        ...[...storms.values()].map(({ request, members }) =>
-          this.resolveMembers(request, members, outcomes, deadline),
-        ),
-      ]);
-    } catch (error) {
-      for (const signal of groups.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
-    }
-  }
-
-  /** What becomes of resolved signals that are part of one storm. Never rejects. */
-  private async resolveMembers(
-    storm: KnownRequest,
-    members: readonly Signal[],
-    outcomes: Outcomes,
-    deadline: AbortSignal,
-  ): Promise<void> {
-    try {
-      const firing = await this.storms.note(storm, members, deadline);
-      const request = refOf(storm);
-      for (const signal of members) {
-        const { fingerprint } = signal;
-        const fires = firing.get(fingerprint);
-        if (fires === undefined) outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'no_request' });
-        else
-          outcomes.set(signal, {
-            status: 'resolved',
-            fingerprint,
-            request,
-            reason: fires ? 'still_firing' : 'resolved',
-          });
-      }
-    } catch (error) {
-      for (const signal of members) outcomes.set(signal, toUnprocessed(signal, error));
-    }
-  }
-
-  /** What becomes of the resolved signals of one incident. Never rejects. */
-  private async resolve(
-    signals: readonly Signal[],
-    firing: ReadonlyMap<string, Incident>,
-    latest: KnownRequest | undefined,
-    outcomes: Outcomes,
-    deadline: AbortSignal,
-  ): Promise<(signal: Signal) => SignalOutcome> {
-    const request = latest && refOf(latest);
-    const outcome =
-      (reason: Resolved['reason']) =>
-      ({ fingerprint }: Signal): SignalOutcome => ({
-        status: 'resolved',
-        fingerprint,
-        reason,
-        ...(request ? { request } : {}),
-      });
-    const incident = firing.get(signals[0]?.fingerprint ?? '');
-    if (incident !== undefined) {
-      // It was noted together with what fires; if that failed, so has this.
-      const ofIncident = outcomes.get(incident.signal);
-      return ofIncident?.status === 'failed' ? () => ofIncident : outcome('still_firing');
-    }
-    if (latest === undefined) return outcome('no_request');
-    try {
-      const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
-      return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
-    } catch (error) {
-      return (signal) => toUnprocessed(signal, error);
-    }
-  }
 }
 
 function unprocessed(fresh: FreshSignal, error: unknown): Processed {
@@ -684,10 +520,6 @@ function sameAs(again: Signal, first: Signal | undefined, outcomes: Outcomes): S
   const { count, firstSeen, lastSeen } = outcome.status === 'created' ? outcome : seenOnce(again);
   const { fingerprint, request } = outcome;
   return { status: 'duplicate', reason: 'same_webhook', fingerprint, request, count, firstSeen, lastSeen };
-}
-
-function isFiring({ status }: Signal): boolean {
-  return status === 'firing';
 }
 
 function* batches<T>(entries: Iterable<T>): Generator<T[]> {

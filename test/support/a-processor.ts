@@ -10,6 +10,7 @@ import { Recurrences } from '../../src/processing/recurrence/recurrences';
 import { RequestOpener } from '../../src/processing/request-opener';
 import { RequestStatus } from '../../src/processing/request-status/request-status';
 import { SignalJournal } from '../../src/processing/signal-journal';
+import { CarriedSignals } from '../../src/processing/carried-signals';
 import { SignalProcessor } from '../../src/processing/signal-processor';
 import { StormCommits } from '../../src/processing/storm/storm-commits';
 import { StormLookup } from '../../src/processing/storm/storm-lookup';
@@ -121,7 +122,7 @@ export function aProcessor(
     priority,
     opener,
     storms,
-    status,
+    new CarriedSignals(deduplication, storms, status),
     journal,
     metrics,
     new Set(['Watchdog']),

@@ -1,0 +1,175 @@
+import { KubernetesApiError } from '../kubernetes/kubernetes-api.error';
+import { isNameOfStorm } from '../kubernetes/kubernetes-names';
+import type { KnownRequest } from '../kubernetes/known-request';
+import { keyOf } from '../request-ref';
+import type { Signal } from '../signal/signal';
+import { concurrently } from './concurrently';
+import { refOf, type Deduplication } from './deduplication/deduplication';
+import { toUnprocessed } from './failure';
+import { isFiring, type Incident, type Outcomes } from './incident';
+import type { RequestStatus } from './request-status/request-status';
+import { sightingOf } from './request-status/sighting';
+import type { Resolved, SignalOutcome } from './signal-outcome';
+import type { Storms } from './storm/storms';
+
+/** What a storm carries, by its request. */
+type ByStorm<T> = Map<string, { readonly request: KnownRequest; readonly members: T[] }>;
+
+/** Tells requests how the signals stand that they carry: that they were seen again, or have resolved. */
+export class CarriedSignals {
+  constructor(
+    private readonly deduplication: Deduplication,
+    private readonly storms: Storms,
+    private readonly status: RequestStatus,
+  ) {}
+
+  /** Tells the requests that carry duplicates how their signal stands; a signal counts as taken only when that is written. */
+  async noteDuplicates(incidents: readonly Incident[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
+    const storms: ByStorm<Incident> = new Map();
+    const changing: Incident[] = [];
+    for (const incident of incidents) {
+      const { signal, all, known } = incident;
+      const outcome = outcomes.get(signal);
+      if (outcome?.status !== 'duplicate') continue;
+      if (known?.storm !== undefined) addTo(storms, known, [incident]);
+      else if (known === undefined && isNameOfStorm(outcome.request.name)) {
+        // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
+        const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
+        failIfRetryable(signal, unreadable, outcomes);
+      } else if (!this.status.noteBehind(outcome.request, known, all.map(sightingOf), outcome)) changing.push(incident);
+    }
+    if (changing.length === 0 && storms.size === 0) return;
+    const notedStorms = [...storms.values()].map(async ({ request, members }) => {
+      try {
+        // In this order firing wins over what resolved in the same webhook.
+        const said = members.flatMap(({ all }) => all.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b))));
+        await this.storms.note(request, said, deadline);
+      } catch (error) {
+        for (const { signal } of members) failIfRetryable(signal, error, outcomes);
+      }
+    });
+    const noted = concurrently(changing, async ({ signal, all, known }) => {
+      const outcome = outcomes.get(signal);
+      if (outcome?.status !== 'duplicate') return;
+      try {
+        const after = await this.status.note(outcome.request, known, all.map(sightingOf), outcome, deadline);
+        // Then nothing carries the signal any more: it is new when it is sent again.
+        if (known !== undefined && after === undefined)
+          throw new KubernetesApiError('conflict', 'the request was deleted in the meantime');
+      } catch (error) {
+        failIfRetryable(signal, error, outcomes);
+      }
+    });
+    await Promise.all([noted, ...notedStorms]);
+  }
+
+  /**
+   * Tells the requests of what resolved, by incident, and sets the outcomes. What fires in the same webhook was noted with that. Never
+   * rejects.
+   */
+  async processResolved(
+    resolved: ReadonlyMap<string, readonly Signal[]>,
+    firing: ReadonlyMap<string, Incident>,
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    const groups = [...resolved.values()];
+    const firsts = groups.flatMap(([first]) => first ?? []);
+    if (firsts.length === 0) return;
+    try {
+      const latest = await this.deduplication.latestOf(firsts, deadline);
+      const storms: ByStorm<Signal> = new Map();
+      const single = groups.flatMap((signals, i) => {
+        const request = latest[i];
+        const [first] = signals;
+        if (first === undefined || request?.storm === undefined || firing.has(first.fingerprint))
+          return [{ signals, request }];
+        addTo(storms, request, signals);
+        return [];
+      });
+      await Promise.all([
+        concurrently(single, async ({ signals, request }) => {
+          const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
+          for (const signal of signals) outcomes.set(signal, outcome(signal));
+        }),
+        ...[...storms.values()].map(({ request, members }) =>
+          this.resolveMembers(request, members, outcomes, deadline),
+        ),
+      ]);
+    } catch (error) {
+      for (const signal of groups.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
+    }
+  }
+
+  /** What becomes of resolved signals that are part of one storm. Never rejects. */
+  private async resolveMembers(
+    storm: KnownRequest,
+    members: readonly Signal[],
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    try {
+      const firing = await this.storms.note(storm, members, deadline);
+      const request = refOf(storm);
+      for (const signal of members) {
+        const { fingerprint } = signal;
+        const fires = firing.get(fingerprint);
+        if (fires === undefined) outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'no_request' });
+        else
+          outcomes.set(signal, {
+            status: 'resolved',
+            fingerprint,
+            request,
+            reason: fires ? 'still_firing' : 'resolved',
+          });
+      }
+    } catch (error) {
+      for (const signal of members) outcomes.set(signal, toUnprocessed(signal, error));
+    }
+  }
+
+  /** What becomes of the resolved signals of one incident. Never rejects. */
+  private async resolve(
+    signals: readonly Signal[],
+    firing: ReadonlyMap<string, Incident>,
+    latest: KnownRequest | undefined,
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<(signal: Signal) => SignalOutcome> {
+    const request = latest && refOf(latest);
+    const outcome =
+      (reason: Resolved['reason']) =>
+      ({ fingerprint }: Signal): SignalOutcome => ({
+        status: 'resolved',
+        fingerprint,
+        reason,
+        ...(request ? { request } : {}),
+      });
+    const incident = firing.get(signals[0]?.fingerprint ?? '');
+    if (incident !== undefined) {
+      // It was noted together with what fires; if that failed, so has this.
+      const ofIncident = outcomes.get(incident.signal);
+      return ofIncident?.status === 'failed' ? () => ofIncident : outcome('still_firing');
+    }
+    if (latest === undefined) return outcome('no_request');
+    try {
+      const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
+      return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
+    } catch (error) {
+      return (signal) => toUnprocessed(signal, error);
+    }
+  }
+}
+
+function addTo<T>(storms: ByStorm<T>, request: KnownRequest, members: readonly T[]): void {
+  const key = keyOf(request);
+  const same = storms.get(key);
+  if (same === undefined) storms.set(key, { request, members: [...members] });
+  else same.members.push(...members);
+}
+
+/** What refuses a patch for good is about the object or a policy: the signal is carried all the same. */
+function failIfRetryable(signal: Signal, error: unknown, outcomes: Outcomes): void {
+  const outcome = toUnprocessed(signal, error);
+  if (outcome.status === 'failed') outcomes.set(signal, outcome);
+}
