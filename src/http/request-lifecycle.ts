@@ -31,9 +31,9 @@ export function followRequests(
     // Senders keep connections for minutes: they must come back on one to another replica.
     if (service.isDraining) reply.header('connection', 'close');
     // A path that is not served has no body to judge.
-    const goOn = () => done(request.is404 ? new NotFoundException() : undefined);
-    if (Number(request.headers['content-length']) > cohortOfItsOwnBytes) runInScope(scope, goOn);
-    else arrived.join(() => runInScope(scope, goOn));
+    const goOn = () => runInScope(scope, () => done(request.is404 ? new NotFoundException() : undefined));
+    if (Number(request.headers['content-length']) > cohortOfItsOwnBytes) goOn();
+    else arrived.join(goOn);
   });
 
   // Reading the body leaves the scope behind: its events belong to the connection.

@@ -18,6 +18,7 @@ import { NAMESPACE_LIMIT, RateLimitModule } from '../rate-limit/rate-limit.modul
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
+import { CarriedSignals } from './carried-signals';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
 import { identityRulesOf } from './identity/identity-rules';
@@ -30,7 +31,6 @@ import { Recurrences } from './recurrence/recurrences';
 import { RequestOpener } from './request-opener';
 import { RequestStatus } from './request-status/request-status';
 import { SignalJournal } from './signal-journal';
-import { CarriedSignals } from './carried-signals';
 import { SignalProcessor } from './signal-processor';
 import type { StormGrouping } from './storm/storm-group';
 import { StormCommits } from './storm/storm-commits';
