@@ -26,6 +26,8 @@ export interface CallOptions {
   readonly contentType?: string;
   /** In which form it is answered. Default: JSON. */
   readonly accept?: string;
+  /** What is made of the text of the answer. Default: what JSON says. */
+  readonly read?: (answer: string) => unknown;
   /** When its caller must have an answer: it ends then, and is not repeated beyond it. */
   readonly signal?: AbortSignal | undefined;
   /** In place of the common one, for calls that take long. Milliseconds. */
@@ -117,7 +119,7 @@ export class KubernetesApi {
   }
 
   /**
-   * Calls the API server and answers the parsed body. Repeats the call where that helps.
+   * Calls the API server and answers what its body says. Repeats the call where that helps.
    * @throws KubernetesApiError for every answer that is not 2xx, and when there is none
    */
   call<T>(method: Dispatcher.HttpMethod, path: string, options: CallOptions = {}): Promise<T> {
@@ -153,7 +155,7 @@ export class KubernetesApi {
         { timeoutMs, signal: options.signal },
       );
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
-      return JSON.parse(text) as T;
+      return (options.read ?? JSON.parse)(text) as T;
     } catch (error) {
       if (mayRenew && isFailure(error, 'unauthenticated') && this.renewCredentials())
         return this.attempt<T>(method, path, options, false);

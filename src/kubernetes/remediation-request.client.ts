@@ -44,13 +44,25 @@ export class RemediationRequestClient {
   /**
    * Strict: a field that the installed CRD does not know is an error, not silently dropped. Of the answer only the metadata is
    * asked for: the rest is what was sent, and what somebody else makes of it the watch will show.
+   * @param shown the version that the watch shows of it by then: an answer of that version is not read
    */
-  async create(request: RemediationRequest, signal?: AbortSignal): Promise<RemediationRequest> {
+  async create(
+    request: RemediationRequest,
+    signal?: AbortSignal,
+    shown?: () => string | undefined,
+  ): Promise<RemediationRequest> {
     const path = `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`;
-    const options = { body: request, accept: metadataTypes.object, signal };
-    const { metadata } = await this.write(
+    const read = (answer: string): RemediationRequest['metadata'] => {
+      const resourceVersion = shown?.();
+      // Inside a text its quotes would be escaped.
+      return resourceVersion !== undefined && answer.includes(`"resourceVersion":"${resourceVersion}"`)
+        ? Object.assign({}, request.metadata, { resourceVersion })
+        : (JSON.parse(answer) as Pick<RemediationRequest, 'metadata'>).metadata;
+    };
+    const options = { body: request, accept: metadataTypes.object, read, signal };
+    const metadata = await this.write(
       request.metadata.namespace,
-      () => this.api.call<Pick<RemediationRequest, 'metadata'>>('POST', path, options),
+      () => this.api.call<RemediationRequest['metadata']>('POST', path, options),
       signal,
     );
     return { ...request, metadata };

@@ -124,7 +124,8 @@ export class RequestOpener {
       const request = buildRemediationRequest(signal, classification, place, firingAlerts, claim, storm);
       const ref = { namespace: place.namespace, name: request.metadata.name ?? '' };
       try {
-        const known = this.index.observe(await this.client.create(request, deadline));
+        const shown = () => this.index.get(ref)?.resourceVersion;
+        const known = this.index.observe(await this.client.create(request, deadline, shown));
         return { kind: 'created', request: ref, known, generation: place.generation };
       } catch (error) {
         if (isFailure(error, 'namespace-unusable')) {
