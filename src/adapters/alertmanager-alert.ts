@@ -1,9 +1,10 @@
 import { fingerprint } from '../signal/fingerprint';
+import { labelOf } from '../signal/labels';
 import { toSeverity } from '../signal/severity';
 import { InvalidSignal, type Signal, type SignalLinks } from '../signal/signal';
 import { findTarget } from '../signal/target-resource';
 import { parseTimestamp } from '../signal/timestamp';
-import { isObject, textMapOf, textOf } from './json-values';
+import { isObject, textOf, textsOf } from './json-values';
 import type { SignalRules } from './signal-rules';
 
 /** Of one alert; a label set of thousands can be wrong in thousands of places. */
@@ -22,8 +23,8 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
   const { source, links, receivedAt } = origin;
   if (!isObject(alert)) return invalid(source, ['alert must be an object']);
   const problems: string[] = [];
-  const labels = textMapOf('labels', alert.labels, problems);
-  const name = labels.get('alertname') ?? '';
+  const labels = textsOf('labels', alert.labels, problems);
+  const name = labelOf(labels, 'alertname') ?? '';
   if (name.trim() === '') problems.push('alertname is required');
   if (problems.length > 0) return invalid(source, problems);
 
@@ -33,12 +34,12 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     source,
     name,
     status: alert.status === 'resolved' ? 'resolved' : 'firing',
-    severity: toSeverity(labels.get('severity'), rules.severityMapping),
+    severity: toSeverity(labelOf(labels, 'severity'), rules.severityMapping),
     namespace: target.namespace,
     resource: target.resource,
     labels,
     // They are only shown: what is wrong in them costs no alert.
-    annotations: textMapOf('annotations', alert.annotations),
+    annotations: textsOf('annotations', alert.annotations),
     startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
     endsAt: parseTimestamp(alert.endsAt),
     receivedAt,

@@ -14,6 +14,7 @@ import {
   tuple,
 } from 'fast-check';
 import { aSignal } from '../../test/support/a-signal';
+import type { Labels } from '../signal/labels';
 import type { Signal } from '../signal/signal';
 import { buildRemediationRequest } from './remediation-request.factory';
 
@@ -33,10 +34,7 @@ describe('buildRemediationRequest', () => {
     const signal = aSignal({
       startsAt: Date.parse('2025-10-04T10:00:00Z'),
       receivedAt: Date.parse('2025-10-04T10:00:05.250Z'),
-      labels: new Map([
-        ['alertname', 'HighMemoryUsage'],
-        ['team', 'payments'],
-      ]),
+      labels: { alertname: 'HighMemoryUsage', team: 'payments' },
       links: {
         externalURL: 'https://alertmanager.example.com',
         generatorURL: 'https://prometheus.example.com/graph',
@@ -116,23 +114,20 @@ describe('buildRemediationRequest', () => {
   });
 
   it('treats a label called __proto__ like any other', () => {
-    const labels = new Map([
-      ['__proto__', 'polluted'],
-      ['constructor', 'c'],
-    ]);
+    const labels = JSON.parse('{"__proto__":"polluted","constructor":"c"}') as Labels;
     const written = JSON.stringify(build({ labels }).spec.labels);
     expect(written).toBe('{"__proto__":"polluted","constructor":"c"}');
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
   it('cuts a long value and says how long it was', () => {
-    const { spec } = build({ annotations: new Map([['runbook', 'x'.repeat(1_000_000)]]) });
+    const { spec } = build({ annotations: { runbook: 'x'.repeat(1_000_000) } });
     expect(spec.annotations.runbook).toMatch(/^x+… \[cut, 1000000 characters\]$/);
     expect(bytesOf(spec.annotations.runbook)).toBeLessThanOrEqual(4 * KiB);
   });
 
   it('leaves out the labels that are too many and says so', () => {
-    const labels = new Map(Array.from({ length: 10_000 }, (_, i) => [`label-${i}`, 'x'.repeat(10)]));
+    const labels = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`label-${i}`, 'x'.repeat(10)]));
     const { spec } = build({ labels });
     const kept = Object.keys(spec.labels).length - 1;
     expect(spec.labels['label-0']).toBe('x'.repeat(10));
@@ -165,7 +160,7 @@ describe('buildRemediationRequest', () => {
   it('stays under 256 KiB when everything is as long as it can be', () => {
     for (const character of ['x', '漢', '😀', '"', '\u0001', '\ud800']) {
       const long = character.repeat(300_000);
-      const many = new Map(Array.from({ length: 500 }, (_, i) => [`${i}${long.slice(0, 300)}`, long]));
+      const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${i}${long.slice(0, 300)}`, long]));
       const request = build({
         name: long,
         namespace: long,
@@ -183,7 +178,7 @@ describe('buildRemediationRequest', () => {
     const character = constantFrom('x', '"', '\\', '\u0000', '\u001f', 'é', '漢', '😀', '\ud800', '\u2028', '\n', '<');
     const long = tuple(character, integer({ min: 0, max: 100_000 })).map(([unit, length]) => unit.repeat(length));
     const text = oneof(string({ unit: 'binary' }), long);
-    const entries = dictionary(text, text, { maxKeys: 12 }).map((texts) => new Map(Object.entries(texts)));
+    const entries = dictionary(text, text, { maxKeys: 12, noNullPrototype: true });
     const signals = record({
       name: text,
       namespace: text,

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { recordOf } from '../signal/record-of';
+import { labelOf, type Labels } from '../signal/labels';
 import type { Signal } from '../signal/signal';
 import { formatTimestamp } from '../signal/timestamp';
 import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
@@ -126,29 +126,31 @@ function optional<K extends string>(key: K, value: string | undefined): Partial<
   return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxValueBytes) } as Record<K, string>);
 }
 
-/** The entries that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
-function within(budget: number, entries: ReadonlyMap<string, string>): Record<string, string> {
-  if (fitsSurely(budget, entries)) return recordOf(entries);
-  const kept = new Map<string, string>();
+/** The texts that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
+function within(budget: number, texts: Labels): Labels {
+  if (fitsSurely(budget, texts)) return texts;
+  const entries = Object.entries(texts);
+  const kept: [string, string][] = [];
   let used = 0;
   for (const [key, value] of entries) {
     const short = cut(value, maxValueBytes);
     used += jsonBytes(key) + jsonBytes(short) + 2;
     if (used > budget) {
-      kept.set('kubernaut.io/omitted', `${entries.size - kept.size} of ${entries.size}`);
+      kept.push(['kubernaut.io/omitted', `${entries.length - kept.length} of ${entries.length}`]);
       break;
     }
-    kept.set(key, short);
+    kept.push([key, short]);
   }
-  return recordOf(kept);
+  return Object.fromEntries(kept);
 }
 
 /** Whether nothing needs to be measured: JSON makes six bytes of a character at the most. */
-function fitsSurely(budget: number, entries: ReadonlyMap<string, string>): boolean {
+function fitsSurely(budget: number, texts: Labels): boolean {
   let atMost = 0;
-  for (const [key, value] of entries) {
-    if (value.length * 6 > maxValueBytes) return false;
-    atMost += (key.length + value.length) * 6 + 6;
+  for (const key in texts) {
+    const { length } = labelOf(texts, key) ?? '';
+    if (length * 6 > maxValueBytes) return false;
+    atMost += (key.length + length) * 6 + 6;
   }
   return atMost <= budget;
 }

@@ -80,7 +80,7 @@ describe('SignalProcessor', () => {
     it.each([
       ['its severity', aSignal({ severity: 'info' })],
       ['when it began', aSignal({ startsAt: noon - 3_600_000 })],
-      ['its annotations', aSignal({ annotations: new Map([['description', 'Pod using 96% memory']]) })],
+      ['its annotations', aSignal({ annotations: { description: 'Pod using 96% memory' } })],
       ['the identity that its sender gives it', aSignal({ senderFingerprint: '57ff12e4fd08ddea' })],
     ])('takes it for the same incident when only %s differs', async (_, other) => {
       await process(aSignal());

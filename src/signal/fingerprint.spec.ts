@@ -1,10 +1,11 @@
 import { assert, constantFrom, property, string, tuple, uniqueArray } from 'fast-check';
 import { fingerprint, type IdentityRules } from './fingerprint';
+import type { Labels } from './labels';
 import type { Target } from './target-resource';
 
 const plain: IdentityRules = { cluster: '', identityLabels: [], replicaLabels: new Set() };
 const pod = target('Pod', 'payment-api-789', 'prod-payment-service');
-const noLabels = new Map<string, string>();
+const noLabels: Labels = {};
 
 function target(kind: string, name: string, namespace: string, specific = true): Target {
   return { resource: { kind, name }, namespace, specific };
@@ -102,12 +103,12 @@ describe('fingerprint', () => {
       '1e4761ff87cd1f2f0405de18080d481904dd7dbc010c25bca49cdfc0570493db',
     ],
   ])('of %s never changes', (_, name, of, labels, rules, expected) => {
-    expect(fingerprint(name, of, new Map(labels), { ...plain, ...rules })).toBe(expected);
+    expect(fingerprint(name, of, Object.fromEntries(labels), { ...plain, ...rules })).toBe(expected);
   });
 
   describe('of a target that the labels name', () => {
     const of = (labels: Record<string, string>, rules: Partial<IdentityRules> = {}) =>
-      fingerprint('PodDown', pod, new Map(Object.entries(labels)), { ...plain, ...rules });
+      fingerprint('PodDown', pod, labels, { ...plain, ...rules });
 
     it('is the same whatever else the labels say', () => {
       expect(of({ severity: 'critical', instance: '10.0.0.1:8080' })).toBe(of({ severity: 'info', team: 'a' }));
@@ -129,7 +130,7 @@ describe('fingerprint', () => {
   describe('of a target that the labels do not name', () => {
     const unknown = target('Unknown', 'unknown', '', false);
     const of = (labels: Record<string, string>, rules: Partial<IdentityRules> = {}) =>
-      fingerprint('HTTPErrors', unknown, new Map(Object.entries(labels)), { ...plain, ...rules });
+      fingerprint('HTTPErrors', unknown, labels, { ...plain, ...rules });
 
     it('keeps two services without a workload apart', () => {
       expect(of({ service: 'a' })).not.toBe(of({ service: 'b' }));
@@ -186,7 +187,7 @@ describe('fingerprint', () => {
     const text = string({ unit: constantFrom('a', 'b', '"', ',', '[', ']', '\\', '\u2028', '😀'), maxLength: 4 });
     const labels = uniqueArray(tuple(text, text), { maxLength: 4, selector: ([name]) => name });
     const unknown = target('Unknown', 'unknown', '', false);
-    const of = (pairs: [string, string][]) => fingerprint('X', unknown, new Map(pairs), plain);
+    const of = (pairs: [string, string][]) => fingerprint('X', unknown, Object.fromEntries(pairs), plain);
     const canonical = (pairs: [string, string][]) => JSON.stringify(pairs.map((pair) => JSON.stringify(pair)).sort());
     assert(
       property(labels, labels, (some, others) => {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Labels } from './labels';
 import type { Target } from './target-resource';
 
 export interface IdentityRules {
@@ -23,17 +24,12 @@ export interface IdentityRules {
  *
  * Changing anything here makes every known incident a new one: the golden vectors in the spec stand guard.
  */
-export function fingerprint(
-  name: string,
-  target: Target,
-  labels: ReadonlyMap<string, string>,
-  rules: IdentityRules,
-): string {
+export function fingerprint(name: string, target: Target, labels: Labels, rules: IdentityRules): string {
   const { namespace, resource, specific } = target;
   const identifying = rules.anyName === true && specific ? '' : name;
   const identity: unknown[] = ['v1', rules.cluster, identifying, namespace, resource.kind, resource.name];
   if (!specific || rules.identityLabels.length > 0) {
-    identity.push(sorted([...labels].filter(([label]) => counts(label, target, rules))));
+    identity.push(sorted(Object.entries(labels).filter(([label]) => counts(label, target, rules))));
   }
   return hash('sha256', JSON.stringify(identity), 'hex');
 }

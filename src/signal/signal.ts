@@ -1,3 +1,4 @@
+import type { Labels } from './labels';
 import type { Severity } from './severity';
 import type { TargetResource } from './target-resource';
 
@@ -13,10 +14,7 @@ export interface SignalLinks {
   readonly imageURL?: string;
 }
 
-/**
- * What every source is turned into at the door: one thing that is wrong (firing), or no longer (resolved).
- * Labels and annotations are maps, so that a label called `__proto__` is a label like any other.
- */
+/** What every source is turned into at the door: one thing that is wrong (firing), or no longer (resolved). */
 export interface Signal {
   /** What sent it, as the last part of its path says it: `prometheus`, `kubernetes-event`, `grafana`. */
   readonly source: string;
@@ -29,8 +27,8 @@ export interface Signal {
   readonly resource: TargetResource;
   /** The workload that owns the resource, when that identifies the incident. */
   readonly owner?: TargetResource;
-  readonly labels: ReadonlyMap<string, string>;
-  readonly annotations: ReadonlyMap<string, string>;
+  readonly labels: Labels;
+  readonly annotations: Labels;
   /** When it began to fire, in milliseconds since the epoch; the time of receipt if the sender gave none that makes sense. */
   readonly startsAt: number;
   /** When it stopped, for a resolved signal whose sender said so. */

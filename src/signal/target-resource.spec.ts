@@ -1,7 +1,7 @@
 import { assert, dictionary, property, string } from 'fast-check';
 import { findTarget, type Target } from './target-resource';
 
-const of = (labels: Record<string, string>): Target => findTarget(new Map(Object.entries(labels)), 'default');
+const of = (labels: Record<string, string>): Target => findTarget(labels, 'default');
 const shortOf = (labels: Record<string, string>): string => {
   const { resource, namespace } = of(labels);
   return `${resource.kind} ${resource.name} in ${namespace === '' ? 'no namespace' : namespace}`;
@@ -166,7 +166,7 @@ describe('findTarget', () => {
     assert(
       property(labels, string(), string(), (others, a, b) => {
         const entries = names.map((name, i): [string, string] => [name, i % 2 === 0 ? a : b]);
-        const found = findTarget(new Map([...Object.entries(others), ...entries]), 'default');
+        const found = findTarget({ ...others, ...Object.fromEntries(entries) }, 'default');
         expect(found.resource.name).not.toBe('');
         expect(found.specific).toBe(!['Unknown', 'Namespace'].includes(found.resource.kind));
       }),

@@ -1,3 +1,5 @@
+import { labelOf, type Labels } from './labels';
+
 /** The Kubernetes object that a signal is about. */
 export interface TargetResource {
   readonly kind: string;
@@ -80,7 +82,7 @@ const stateMetricsName = /(^|-)kube-state-metrics(-|$)/;
  * Where both exist, the metric's own is called `exported_<label>` and is read first; an exporter's pod is never a target
  * (contract, section 4).
  */
-export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace: string): Target {
+export function findTarget(labels: Labels, defaultNamespace: string): Target {
   const exporter = exporterOf(labels);
   const namespace = own(labels, namespaceLabel);
 
@@ -111,12 +113,8 @@ export function findTarget(labels: ReadonlyMap<string, string>, defaultNamespace
 }
 
 /** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */
-function own(
-  labels: ReadonlyMap<string, string>,
-  { label, exported }: TargetLabel,
-  only?: 'exported',
-): string | undefined {
-  return labels.get(exported) || (only === undefined ? labels.get(label) || undefined : undefined);
+function own(labels: Labels, { label, exported }: TargetLabel, only?: 'exported'): string | undefined {
+  return labelOf(labels, exported) || (only === undefined ? labelOf(labels, label) || undefined : undefined);
 }
 
 /**
@@ -125,20 +123,20 @@ function own(
  * `job` or `container` alone prove nothing: kube-state-metrics keeps the pod of the metric and adds its own job. So the
  * pod itself is called like an exporter, or it is named after a scraped service that is one by another label.
  */
-function exporterOf(labels: ReadonlyMap<string, string>): string | undefined {
-  const pod = labels.get('pod');
+function exporterOf(labels: Labels): string | undefined {
+  const pod = labelOf(labels, 'pod');
   if (pod === undefined || pod === '') return undefined;
   if (exporterName.test(pod)) return pod;
-  const service = labels.get('service');
+  const service = labelOf(labels, 'service');
   if (service === undefined || service === '' || !pod.startsWith(`${service}-`)) return undefined;
   return ['container', 'job', 'app', 'app_kubernetes_io_name', 'service']
-    .map((label) => labels.get(label))
+    .map((label) => labelOf(labels, label))
     .find((value) => value !== undefined && exporterName.test(value));
 }
 
 /** The namespace as a target: kube-state-metrics reports on namespaces other than its own, other exporters do not. */
 function namespaceOfScope(
-  labels: ReadonlyMap<string, string>,
+  labels: Labels,
   exporter: string | undefined,
   namespace: string | undefined,
 ): string | undefined {

@@ -77,7 +77,7 @@ describe('a real OPA server', () => {
     try {
       await eventually(async () => expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200));
       const server = new OpaServer(`http://127.0.0.1:${port}`, systemClock);
-      const signal = aSignal({ labels: new Map([['tier', '0']]) });
+      const signal = aSignal({ labels: { tier: '0' } });
       expect(await server.evaluate(policyInputOf(signal, 'production', false))).toEqual({ priority: 'P0' });
       expect(await server.evaluate(policyInputOf(signal, 'staging', false))).toEqual({ priority: 'P2' });
     } finally {

@@ -40,7 +40,7 @@ describe('a priority policy', () => {
     );
     return policy;
   };
-  const input = policyInputOf(aSignal({ labels: new Map([['team', 'payments']]) }), 'production', false);
+  const input = policyInputOf(aSignal({ labels: { team: 'payments' } }), 'production', false);
 
   it('decides by what it is told of a signal', async () => {
     const rules =

@@ -2,6 +2,7 @@ import { anything, assert, constantFrom, dictionary, object, property, record } 
 import { plainRules } from '../../../test/support/a-signal';
 import { noon } from '../../../test/support/fake-clock';
 import { fingerprint } from '../../signal/fingerprint';
+import { labelOf } from '../../signal/labels';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal } from '../../signal/signal';
 import { eventExamples } from './kubernetes-event.examples';
 import { toSignals, type EventRules } from './kubernetes-event.adapter';
@@ -38,19 +39,16 @@ describe('toSignals', () => {
         severity: 'warning',
         namespace: 'prod-payment-service',
         resource: { kind: 'Pod', name: 'payment-api-789', apiVersion: 'v1' },
-        labels: new Map([
-          ['reason', 'BackOff'],
-          ['type', 'Warning'],
-          ['namespace', 'prod-payment-service'],
-          ['kind', 'Pod'],
-          ['pod', 'payment-api-789'],
-          ['container', 'payment-api'],
-          ['component', 'kubelet'],
-        ]),
-        annotations: new Map([
-          ['message', sent.message],
-          ['count', '3'],
-        ]),
+        labels: {
+          reason: 'BackOff',
+          type: 'Warning',
+          namespace: 'prod-payment-service',
+          kind: 'Pod',
+          pod: 'payment-api-789',
+          container: 'payment-api',
+          component: 'kubelet',
+        },
+        annotations: { message: sent.message, count: '3' },
         startsAt: at('2025-10-04T10:00:00Z'),
         occurredAt: at('2025-10-04T10:02:10Z'),
         receivedAt: noon,
@@ -58,7 +56,7 @@ describe('toSignals', () => {
         fingerprint: fingerprint(
           'BackOff',
           { resource: { kind: 'Pod', name: 'payment-api-789' }, namespace: 'prod-payment-service', specific: true },
-          new Map(),
+          {},
           plainRules,
         ),
         payload: sent,
@@ -71,10 +69,7 @@ describe('toSignals', () => {
       {
         name: 'FailedScheduling',
         resource: { kind: 'Pod', name: 'payment-worker-0' },
-        annotations: new Map([
-          ['message', '0/3 nodes are available: 3 Insufficient memory.'],
-          ['count', '7'],
-        ]),
+        annotations: { message: '0/3 nodes are available: 3 Insufficient memory.', count: '7' },
         startsAt: at('2025-10-04T10:00:00.123Z'),
         occurredAt: at('2025-10-04T10:05:00Z'),
       },
@@ -193,13 +188,13 @@ describe('toSignals', () => {
     it('are those of the object, where an exporter adds them, below its own', () => {
       const labels = JSON.parse('{"team":"payments","namespace":"forged","__proto__":"x","n":1,"o":{}}') as object;
       const signal = of({ ...pod, labels });
-      expect(Object.fromEntries(signal.labels)).toMatchObject({
+      expect(signal.labels).toMatchObject({
         team: 'payments',
         namespace: 'prod',
         pod: 'api-0',
         n: '1',
       });
-      expect(signal.labels.get('__proto__')).toBe('x');
+      expect(labelOf(signal.labels, '__proto__')).toBe('x');
       expect(({} as { x?: unknown }).x).toBeUndefined();
     });
 
@@ -209,13 +204,13 @@ describe('toSignals', () => {
       ['Job', 'job_name'],
       ['Certificate', 'name'],
     ])('name a %s by %s', (kind, label) => {
-      expect(of({ kind, name: 'x', namespace: 'prod' }).labels.get(label)).toBe('x');
+      expect(of({ kind, name: 'x', namespace: 'prod' }).labels[label]).toBe('x');
     });
 
     it.each(['spec.containers{app}', 'spec.initContainers{app}', 'spec.ephemeralContainers{app}'])(
       'name the container of %s',
       (fieldPath) => {
-        expect(of({ ...pod, fieldPath }).labels.get('container')).toBe('app');
+        expect(of({ ...pod, fieldPath }).labels.container).toBe('app');
       },
     );
   });

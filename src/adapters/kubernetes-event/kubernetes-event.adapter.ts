@@ -1,9 +1,10 @@
 import { fingerprint } from '../../signal/fingerprint';
+import type { Labels } from '../../signal/labels';
 import type { Severity } from '../../signal/severity';
 import { IgnoredSignal, InvalidSignal, type SignalReading } from '../../signal/signal';
 import { labelOfKind, namespacedKinds, type Target } from '../../signal/target-resource';
 import { parseTimestamp } from '../../signal/timestamp';
-import { isObject, present, textMapOf, textOf } from '../json-values';
+import { isObject, present, textOf, textsOf } from '../json-values';
 import type { SignalRules } from '../signal-rules';
 
 export const source = 'kubernetes-event';
@@ -85,9 +86,9 @@ function labelsOf(
   event: Record<string, unknown>,
   object: Record<string, unknown>,
   { resource: { kind, name }, namespace }: Target,
-): Map<string, string> {
+): Labels {
   const reporter = [event.source, event.deprecatedSource].find(isObject);
-  const own: Partial<Record<string, string>> = present({
+  const own = present({
     reason: textOf(event.reason),
     type: textOf(event.type),
     namespace: textOf(namespace),
@@ -96,15 +97,13 @@ function labelsOf(
     container: containerPath.exec(textOf(object.fieldPath) ?? '')?.[1],
     component: textOf(reporter?.component) ?? textOf(event.reportingComponent) ?? textOf(event.reportingController),
   });
-  const labels = textMapOf('labels', object.labels);
-  for (const [label, value] of Object.entries(own)) if (value !== undefined) labels.set(label, value);
-  return labels;
+  return { ...textsOf('labels', object.labels), ...(own as Labels) };
 }
 
-function annotationsOf(event: Record<string, unknown>): Map<string, string> {
+function annotationsOf(event: Record<string, unknown>): Labels {
   const series = isObject(event.series) ? event.series : {};
   const count = [series.count, event.count, event.deprecatedCount].find((value) => typeof value === 'number');
-  return textMapOf('annotations', {
+  return textsOf('annotations', {
     message: textOf(event.message) ?? textOf(event.note) ?? null,
     count: count ?? null,
   });

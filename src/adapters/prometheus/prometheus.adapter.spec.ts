@@ -15,6 +15,7 @@ import { noon } from '../../../test/support/fake-clock';
 import { firing, resolved, webhook } from '../../../test/support/webhook';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import { fingerprint } from '../../signal/fingerprint';
+import { labelOf } from '../../signal/labels';
 import { InvalidSignal, type Signal } from '../../signal/signal';
 import type { SignalRules } from '../signal-rules';
 import { toSignals } from './prometheus.adapter';
@@ -56,13 +57,13 @@ describe('toSignals', () => {
       severity: 'critical',
       namespace: 'prod-payment-service',
       resource: { kind: 'Pod', name: 'payment-api-789', apiVersion: 'v1' },
-      labels: new Map([
-        ['alertname', 'HighMemoryUsage'],
-        ['severity', 'critical'],
-        ['namespace', 'prod-payment-service'],
-        ['pod', 'payment-api-789'],
-      ]),
-      annotations: new Map([['description', 'Pod using 95% memory']]),
+      labels: {
+        alertname: 'HighMemoryUsage',
+        severity: 'critical',
+        namespace: 'prod-payment-service',
+        pod: 'payment-api-789',
+      },
+      annotations: { description: 'Pod using 95% memory' },
       startsAt: Date.parse('2025-10-04T10:00:00Z'),
       receivedAt: noon,
       links: {
@@ -84,7 +85,7 @@ describe('toSignals', () => {
       severity: 'warning',
       namespace: '',
       resource: { kind: 'Unknown', name: 'unknown' },
-      annotations: new Map(),
+      annotations: {},
       startsAt: noon,
     });
   });
@@ -118,7 +119,7 @@ describe('toSignals', () => {
 
   it('applies the configured severities, and keeps what the sender called it', () => {
     const signal = signalOf(firing({ alertname: 'X', severity: 'page' }));
-    expect([signal.severity, signal.labels.get('severity')]).toEqual(['critical', 'page']);
+    expect([signal.severity, signal.labels.severity]).toEqual(['critical', 'page']);
   });
 
   it('looks for a target with the configured default namespace', () => {
@@ -134,34 +135,35 @@ describe('toSignals', () => {
 
   it('reads numbers and booleans in labels as text, and null as nothing', () => {
     const { labels } = signalOf(firing({ alertname: 'X', code: 500, ok: false, nothing: null }));
-    expect([...labels]).toEqual([
-      ['alertname', 'X'],
-      ['code', '500'],
-      ['ok', 'false'],
-    ]);
+    expect(labels).toEqual({ alertname: 'X', code: '500', ok: 'false' });
   });
 
   it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('takes a label called %s for a label', (name) => {
     const signal = signalOf(parsed(`{"labels":{"alertname":"X","${name}":"polluted"}}`));
-    expect(signal.labels.get(name)).toBe('polluted');
+    expect(labelOf(signal.labels, name)).toBe('polluted');
     expect(signal.fingerprint).not.toBe(signalOf(firing({ alertname: 'X' })).fingerprint);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
   it('does not find labels that nobody set', () => {
     expect(problemsOf({ labels: {} })).toEqual(['alertname is required']);
-    expect(signalOf({ labels: { alertname: 'toString' } }).severity).toBe('warning');
+    const { severity, labels } = signalOf({ labels: { alertname: 'toString' } });
+    expect([severity, labelOf(labels, 'toString'), labelOf(labels, '__proto__')]).toEqual([
+      'warning',
+      undefined,
+      undefined,
+    ]);
   });
 
   it('reads names and values beyond ASCII', () => {
     const signal = signalOf(firing({ alertname: '内存不足', 'größe.label/x': '😀' }));
-    expect([signal.name, signal.labels.get('größe.label/x')]).toEqual(['内存不足', '😀']);
+    expect([signal.name, signal.labels['größe.label/x']]).toEqual(['内存不足', '😀']);
   });
 
   it('leaves templates and markup in values as text', () => {
     const values = ['{{constructor}}', '${7*7}', '{0.__class__}', '<script>alert(1)</script>'];
     const { labels } = signalOf(firing({ alertname: 'X', ...Object.fromEntries(values.entries()) }));
-    expect(values.map((_, i) => labels.get(`${i}`))).toEqual(values);
+    expect(values.map((_, i) => labels[i])).toEqual(values);
   });
 
   describe('of what is not an alert', () => {
@@ -214,7 +216,7 @@ describe('toSignals', () => {
   it.each([7, 'text', ['a'], { a: { deep: true }, b: ['x'], c: null }])(
     'loses no alert for annotations that make no sense: %j',
     (annotations) => {
-      expect(signalOf(firing({ alertname: 'X' }, { annotations })).annotations).toEqual(new Map());
+      expect(signalOf(firing({ alertname: 'X' }, { annotations })).annotations).toEqual({});
     },
   );
 

@@ -13,7 +13,7 @@ const defaults: EnvironmentRules = {
 };
 const namespace = 'prod-payment-service';
 const saying = (environment?: string, of: string = namespace) =>
-  aSignal({ namespace: of, labels: new Map(environment === undefined ? [] : [['environment', environment]]) });
+  aSignal({ namespace: of, labels: environment === undefined ? {} : { environment } });
 
 describe('EnvironmentClassifier', () => {
   let namespaces: FakeNamespaces;

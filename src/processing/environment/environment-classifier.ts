@@ -1,6 +1,7 @@
 import type { EnvironmentOverrides } from '../../kubernetes/environment-overrides';
 import { isDnsLabel } from '../../kubernetes/kubernetes-names';
 import type { Namespaces } from '../../kubernetes/namespaces';
+import { labelOf } from '../../signal/labels';
 import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
 
@@ -75,7 +76,7 @@ export class EnvironmentClassifier {
         }
         return undefined;
       case 'alert_label':
-        return signal.labels.get(alertLabel);
+        return labelOf(signal.labels, alertLabel);
       case 'namespace_pattern':
         return this.patterns.find(({ pattern }) => isDnsLabel(signal.namespace) && pattern.test(signal.namespace))
           ?.environment;

@@ -24,7 +24,7 @@ describe('OwnerIdentity', () => {
     fingerprint(
       name,
       { resource: { kind, name: owner }, namespace: 'prod-payment-service', specific: true },
-      new Map(),
+      {},
       plainRules,
     );
 

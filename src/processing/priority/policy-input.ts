@@ -1,4 +1,4 @@
-import { recordOf } from '../../signal/record-of';
+import type { Labels } from '../../signal/labels';
 import type { Signal } from '../../signal/signal';
 
 /** What a policy is asked about; `policies/input.schema.json` describes it. */
@@ -9,8 +9,8 @@ export interface PolicyInput {
   readonly alertname: string;
   readonly source: string;
   readonly resource: { readonly kind: string; readonly name: string; readonly apiVersion?: string };
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  readonly annotations: Labels;
   /** Whether it is about a storm of such signals. */
   readonly storm: boolean;
 }
@@ -33,9 +33,11 @@ export function policyInputOf(signal: Signal, environment: string, storm: boolea
   };
 }
 
-function bounded(entries: ReadonlyMap<string, string>): Record<string, string> {
-  const isShort = (value: string) => value.length <= maxValueLength;
-  if (entries.size <= maxEntries && [...entries.values()].every(isShort)) return recordOf(entries);
-  const first = [...entries].slice(0, maxEntries);
-  return recordOf(new Map(first.map(([name, value]) => [name, value.slice(0, maxValueLength)])));
+/** As many as a policy is asked about at the most, long values cut. */
+function bounded(texts: Labels): Labels {
+  const entries = Object.entries(texts);
+  if (entries.length <= maxEntries && entries.every(([, value]) => value.length <= maxValueLength)) return texts;
+  return Object.fromEntries(
+    entries.slice(0, maxEntries).map(([name, value]) => [name, value.slice(0, maxValueLength)]),
+  );
 }

@@ -67,7 +67,7 @@ describe('PriorityEvaluator', () => {
 
   it('lets the shipped policy see labels: tier 0 in production is P0, and a rule may name its priority', async () => {
     const by = async (labels: Record<string, string>) => {
-      const signal = aSignal({ labels: new Map(Object.entries(labels)) });
+      const signal = aSignal({ labels });
       return (await evaluator(shippedPolicy()).evaluate(signal, 'production')).priority;
     };
     expect(await by({ tier: '0' })).toBe('P0');

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { labelOf } from '../../signal/labels';
 import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
 import { targetLabels } from '../../signal/target-resource';
@@ -63,10 +64,10 @@ export function resourceOf({
  */
 export function tokensOf({ labels }: Signal): string[] {
   const found: string[] = [];
-  for (const [label, value] of labels) {
+  for (const label in labels) {
     if (found.length === maxTokens) break;
     if (naming.has(label.startsWith('exported_') ? label.slice('exported_'.length) : label)) continue;
-    found.push(tokenOf(label, value));
+    found.push(tokenOf(label, labelOf(labels, label) ?? ''));
   }
   return [...new Set(found)];
 }
@@ -99,7 +100,7 @@ function valueOf(signal: Signal, name: string): string {
     case 'severity':
       return signal.severity;
     default:
-      return signal.labels.get(name) ?? '';
+      return labelOf(signal.labels, name) ?? '';
   }
 }
 
