@@ -1,4 +1,4 @@
-import { beforeDeadline } from './deadline';
+import { DeadlineExceededError } from './deadline';
 
 /**
  * Places for what may be under way at the same time. Who finds none waits for one, in the order of coming.
@@ -55,15 +55,23 @@ export class Places {
     }
   }
 
-  private async turn(deadline: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.waiting.add(resolve);
-    try {
-      await (deadline === undefined ? promise : beforeDeadline(promise, deadline));
-    } catch (error) {
-      // Its turn may have come at the last moment.
-      if (!this.waiting.delete(resolve)) this.leave();
-      throw error;
-    }
+  /** One promise and no more, for beside a slow API server most creates wait. */
+  private turn(deadline: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const next = () => {
+        deadline?.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        this.waiting.delete(next);
+        reject(new DeadlineExceededError());
+      };
+      if (deadline?.aborted) {
+        giveUp();
+        return;
+      }
+      this.waiting.add(next);
+      deadline?.addEventListener('abort', giveUp, { once: true });
+    });
   }
 }

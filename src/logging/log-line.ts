@@ -13,6 +13,10 @@ const secrets: ReadonlySet<string> = new Set(['authorization', 'token', 'passwor
  * @param forPeople control characters are escaped in the text itself, for it is shown without JSON
  */
 export function membersOf(fields: object, forPeople: boolean): string {
+  if (!forPeople && isShort(fields)) {
+    const text = JSON.stringify(fields);
+    return text.length > 2 ? `,${text.slice(1, -1)}` : '';
+  }
   let members = '';
   for (const name in fields) {
     const value = (fields as Readonly<Record<string, unknown>>)[name];
@@ -21,6 +25,16 @@ export function membersOf(fields: object, forPeople: boolean): string {
     members += secrets.has(name) ? redacted : valueOf(value, ownText.has(name), forPeople);
   }
   return members;
+}
+
+/** Whether all members are texts that need neither to be cut nor redacted, as most lines have them: JSON writes them together. */
+function isShort(fields: object): boolean {
+  for (const name in fields) {
+    const value = (fields as Readonly<Record<string, unknown>>)[name];
+    if (value === undefined) continue;
+    if (typeof value !== 'string' || value.length > maxValueLength || secrets.has(name)) return false;
+  }
+  return true;
 }
 
 /** Of members, by their names, which are those that the code writes: each piece that a line is put together of costs memory. */

@@ -6,6 +6,7 @@ import type { StormSpec } from '../kubernetes/remediation-request';
 import type { KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
+import type { RequestRef } from '../request-ref';
 import type { Occurrences } from '../state/signal-state';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
@@ -22,7 +23,7 @@ import type { RequestOpener } from './request-opener';
 import { firingAlertsAfter } from './request-status/signal-status';
 import { alertOf, sightingOf } from './request-status/sighting';
 import type { JournalPage, SignalJournal } from './signal-journal';
-import type { DuplicateReason, SignalOutcome } from './signal-outcome';
+import type { Created, DuplicateReason, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
@@ -39,14 +40,23 @@ interface Webhook {
   readonly fired: Set<string>;
 }
 
-/** A fresh signal that nothing carries. */
-type Uncarried = Extract<Standing, { kind: 'open' }> & { readonly fresh: FreshSignal };
+/** An incident whose signal is held by us. */
+interface HeldIncident {
+  readonly incident: Incident;
+  readonly fresh: FreshSignal;
+}
 
-/** Answers what a signal is classified as, or throws what kept it from being. */
-type Classified = () => Classification | Promise<Classification>;
+/** One that no request carries. */
+interface Uncarried extends HeldIncident {
+  readonly standing: Extract<Standing, { kind: 'open' }>;
+}
+
+/** How an incident stands, or what kept that from being told. */
+type Told = Standing | { readonly kind: 'untold'; readonly error: unknown };
 
 /** What becomes of a fresh signal: its outcome, and what that means for its claim. */
 interface Processed {
+  readonly incident: Incident;
   readonly outcome: SignalOutcome;
   readonly settlement: Settlement;
 }
@@ -226,23 +236,28 @@ export class SignalProcessor {
         // What cannot be answered in time is not begun: the sender will send it again.
         if (deadline.aborted) throw new DeadlineExceededError();
         const endClaim = this.metrics.stage('claim');
-        const claimed = await this.deduplication.claim(
+        const claims = await this.deduplication.claim(
           open.map(({ signal }) => signal),
           deadline,
         );
         endClaim();
-        for (const incident of open) {
-          const duplicate = claimed.duplicates.get(incident.signal);
-          if (duplicate === undefined) continue;
-          outcomes.set(incident.signal, duplicate.outcome);
-          incident.known = duplicate.known;
+        const held: HeldIncident[] = [];
+        const pending: Incident[] = [];
+        for (const [i, incident] of open.entries()) {
+          const claimed = claims[i];
+          if (claimed?.kind === 'carried') {
+            outcomes.set(incident.signal, claimed.outcome);
+            incident.known = claimed.known;
+          } else if (claimed?.kind === 'fresh') held.push({ incident, fresh: claimed });
+          else if (claimed?.kind === 'failed')
+            outcomes.set(incident.signal, toUnprocessed(incident.signal, claimed.error));
+          else pending.push(incident);
         }
-        for (const [signal, error] of claimed.failed) outcomes.set(signal, toUnprocessed(signal, error));
 
         // All own creates end before anyone else's is awaited, so that two webhooks cannot wait for each other.
-        if (claimed.fresh.length > 0) await this.processFresh(claimed.fresh, open, outcomes, deadline);
-        if (claimed.pending.length === 0) break;
-        open = await this.stillPending(claimed.pending, open, attempt, outcomes, deadline);
+        if (held.length > 0) await this.processFresh(held, outcomes, deadline);
+        if (pending.length === 0) break;
+        open = await this.stillPending(pending, attempt, outcomes, deadline);
         if (open.length > 0)
           await this.deduplication.whenFreed(
             open.map(({ signal }) => signal),
@@ -256,23 +271,16 @@ export class SignalProcessor {
     await this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
   }
 
-  private async processFresh(
-    fresh: readonly FreshSignal[],
-    incidents: readonly Incident[],
-    outcomes: Outcomes,
-    deadline: AbortSignal,
-  ): Promise<void> {
-    const incidentOf = new Map(incidents.map((incident) => [incident.signal, incident]));
-    const processed = await this.openAll(fresh, incidentOf, deadline);
+  private async processFresh(held: readonly HeldIncident[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
+    const processed = await this.openAll(held, deadline);
     const endConfirm = this.metrics.stage('confirm');
     const occurrences = await this.deduplication.settle(processed.map(({ settlement }) => settlement));
     endConfirm();
-    for (const [i, { outcome, settlement }] of processed.entries()) {
-      const { signal } = settlement.fresh;
+    for (const [i, { incident, outcome, settlement }] of processed.entries()) {
       // The counts are those of the shared memory, when it could be told.
-      outcomes.set(signal, 'count' in outcome ? { ...outcome, ...occurrences[i] } : outcome);
-      const incident = incidentOf.get(signal);
-      if (incident !== undefined && settlement.known !== undefined) incident.known = settlement.known;
+      if ('count' in outcome) Object.assign(outcome, occurrences[i]);
+      outcomes.set(incident.signal, outcome);
+      if (settlement.known !== undefined) incident.known = settlement.known;
     }
   }
 
@@ -281,14 +289,11 @@ export class SignalProcessor {
    * that carries the signal, and a claim that ends only with its lease.
    */
   private async stillPending(
-    pending: readonly Signal[],
-    incidents: readonly Incident[],
+    open: readonly Incident[],
     attempt: number,
     outcomes: Outcomes,
     deadline: AbortSignal,
   ): Promise<readonly Incident[]> {
-    const awaited = new Set(pending);
-    const open = incidents.filter(({ signal }) => awaited.has(signal));
     if (attempt < attemptsBeforeLooking) return open;
     const standings = await Promise.all(open.map(async ({ signal }) => this.deduplication.standing(signal, deadline)));
     return open.filter((incident, i) => {
@@ -306,46 +311,47 @@ export class SignalProcessor {
    * Finds or opens the requests of fresh signals: one for each, and one for all that are a storm together. Each has exactly one
    * place in the answer, in no order. Never rejects: an error is an outcome too.
    */
-  private async openAll(
-    fresh: readonly FreshSignal[],
-    incidentOf: ReadonlyMap<Signal, Incident>,
-    deadline: AbortSignal,
-  ): Promise<Processed[]> {
+  private async openAll(held: readonly HeldIncident[], deadline: AbortSignal): Promise<Processed[]> {
+    const standings = await concurrently(held, ({ fresh }) => this.standing(fresh.signal, deadline));
     const processed: Processed[] = [];
-    const uncarried = new Map<Signal, Uncarried>();
-    await concurrently(fresh, async (claim) => {
-      try {
-        const found = this.deduplication.standing(claim.signal, deadline);
-        const standing = found instanceof Promise ? await found : found;
-        if (standing.kind === 'carried') processed.push(carried(claim, standing.request, standing.reason));
-        else uncarried.set(claim.signal, { ...standing, fresh: claim });
-      } catch (error) {
-        processed.push(unprocessed(claim, error));
-      }
-    });
     // In the order of the webhook: the first that is too many makes the storm.
-    const newOnes = fresh.flatMap((claim) => uncarried.get(claim.signal) ?? []);
-    const openEach = (ones: readonly Uncarried[]) => this.openEach(ones, incidentOf, deadline);
+    const newOnes: Uncarried[] = [];
+    for (const [i, one] of held.entries()) {
+      const standing = standings[i];
+      if (standing?.kind === 'open') newOnes.push({ incident: one.incident, fresh: one.fresh, standing });
+      else if (standing?.kind === 'carried') processed.push(carried(one, standing.request, standing.reason));
+      else processed.push(unprocessed(one, standing?.error));
+    }
+    if (newOnes.length === 0) return processed;
     try {
       const endStorm = this.metrics.stage('storm');
-      const countable = newOnes.map((one) => one.fresh.signal).filter((signal) => !incidentOf.get(signal)?.reopened);
+      const countable = newOnes.filter(({ incident }) => incident.reopened !== true).map(({ fresh }) => fresh.signal);
       const stormy = await this.storms.place(countable, deadline);
       endStorm();
-      if (stormy.length === 0) return [...processed, ...(await openEach(newOnes))];
+      if (stormy.length === 0) return processed.concat(await this.openEach(newOnes, deadline));
+      const uncarried = new Map(newOnes.map((one) => [one.fresh.signal, one]));
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
       const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));
       // First, so that the storm can name the requests before it.
-      const single = await openEach(ordinary);
+      const single = await this.openEach(ordinary, deadline);
       const joined = await Promise.all(
         stormy.map(async (storm) => {
           const ones = storm.signals.flatMap((signal) => uncarried.get(signal) ?? []);
-          return (await this.join(storm, ones, deadline)) ?? openEach(ones);
+          return (await this.join(storm, ones, deadline)) ?? this.openEach(ones, deadline);
         }),
       );
       return [...processed, ...single, ...joined.flat()];
     } catch (error) {
-      return [...processed, ...newOnes.map((one) => unprocessed(one.fresh, error))];
+      return [...processed, ...newOnes.map((one) => unprocessed(one, error))];
     }
+  }
+
+  /** How the incident of a fresh signal stands, or why that cannot be told. Never rejects. */
+  private standing(signal: Signal, deadline: AbortSignal): Told | Promise<Told> {
+    const standing = this.deduplication.standing(signal, deadline);
+    return standing instanceof Promise
+      ? standing.catch((error: unknown): Told => ({ kind: 'untold', error }))
+      : standing;
   }
 
   /** Has a storm carry its signals. `undefined` when it cannot, because its request is over. Never rejects. */
@@ -361,43 +367,33 @@ export class SignalProcessor {
       const { created } = joined;
       const request = refOf(joined.request);
       const storm = this.storms.metadataOf(joined.request, stormy.group.pattern);
-      return ones.map(({ fresh }, i) => {
-        const { fingerprint } = fresh.signal;
+      return ones.map(({ incident, fresh }, i) => {
+        const { signal } = fresh;
+        const { fingerprint } = signal;
         const outcome: SignalOutcome =
           i === 0 && created !== undefined
-            ? {
-                ...seenOnce(fresh.signal),
-                ...created.classification,
-                status: 'created',
-                request,
-                reason: created.generation === 1 ? 'new' : 'next_generation',
-                storm,
-              }
+            ? { ...createdFor(signal, request, created.classification, created.generation), storm }
             : { status: 'storm_aggregated', fingerprint, request, storm, reason: 'storm_member' };
-        return { outcome, settlement: { fresh, request, storm: true } };
+        return { incident, outcome, settlement: { fresh, request, storm: true } };
       });
     } catch (error) {
-      return ones.map(({ fresh }) => unprocessed(fresh, error));
+      return ones.map((one) => unprocessed(one, error));
     }
   }
 
   /** Classifies new signals and opens their requests. Never rejects. */
-  private async openEach(
-    ones: readonly Uncarried[],
-    incidentOf: ReadonlyMap<Signal, Incident>,
-    deadline: AbortSignal,
-  ): Promise<Processed[]> {
+  private async openEach(ones: readonly Uncarried[], deadline: AbortSignal): Promise<Processed[]> {
     if (ones.length === 0) return [];
     try {
       await this.environment.ready(deadline);
     } catch (error) {
-      return ones.map(({ fresh }) => unprocessed(fresh, error));
+      return ones.map((one) => unprocessed(one, error));
     }
-    const classified: Classified[] = [];
-    return concurrently(ones, async (one, i) => {
-      if (deadline.aborted) return unprocessed(one.fresh, new DeadlineExceededError());
+    const classified: (Classification | Promise<Classification>)[] = [];
+    return concurrently(ones, (one, i) => {
+      if (deadline.aborted) return unprocessed(one, new DeadlineExceededError());
       if (i === classified.length) this.classifyAhead(ones, classified);
-      return this.open(one, classified[i], incidentOf.get(one.fresh.signal)?.all ?? [], deadline);
+      return this.open(one, classified[i], deadline);
     });
   }
 
@@ -405,23 +401,27 @@ export class SignalProcessor {
    * Classifies the next signal and those after it, 16 in all, until one is not decided at once or 10 ms have passed. In one go each
    * costs less than between two calls of the API server.
    */
-  private classifyAhead(ones: readonly Uncarried[], classified: Classified[]): void {
+  private classifyAhead(ones: readonly Uncarried[], classified: (Classification | Promise<Classification>)[]): void {
     const begin = performance.now();
-    for (const { fresh } of ones.slice(classified.length, classified.length + inOneGo)) {
-      try {
-        const classification = this.classificationOf(fresh.signal, false);
-        classified.push(() => classification);
-        if (classification instanceof Promise) {
-          // It is heard of when it is the turn of its signal, which may be later, or never.
-          classification.catch(() => undefined);
-          return;
-        }
-      } catch (error) {
-        classified.push(() => {
-          throw error;
-        });
+    const end = Math.min(classified.length + inOneGo, ones.length);
+    for (const { fresh } of ones.slice(classified.length, end)) {
+      const classification = this.tryToClassify(fresh.signal);
+      classified.push(classification);
+      if (classification instanceof Promise) {
+        // It is heard of when it is the turn of its signal, which may be later, or never.
+        classification.catch(() => undefined);
+        return;
       }
       if (performance.now() - begin > inOneGoMs) return;
+    }
+  }
+
+  /** As `classificationOf`, but never throws: what fails one signal does not fail those beside it. */
+  private tryToClassify(signal: Signal): Classification | Promise<Classification> {
+    try {
+      return this.classificationOf(signal, false);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -441,48 +441,74 @@ export class SignalProcessor {
         return { ...environment, ...priority };
       });
     end();
-    return { ...environment, ...decision };
+    const { priority, prioritySource } = decision;
+    return {
+      environment: environment.environment,
+      environmentSource: environment.environmentSource,
+      priority,
+      prioritySource,
+    };
   }
 
   /** Opens the request of a new signal. Never rejects. */
   private async open(
-    { fresh, over, generation }: Uncarried,
-    classified: Classified | undefined,
-    all: readonly Signal[],
+    one: Uncarried,
+    classified: Classification | Promise<Classification> | undefined,
     deadline: AbortSignal,
   ): Promise<Processed> {
+    const { incident, fresh, standing } = one;
     const { signal, token: claim } = fresh;
     try {
-      const classification = await classified?.();
+      const classification = classified instanceof Promise ? await classified : classified;
       if (classification === undefined) throw new Error('a signal was not classified');
       const endCreate = this.metrics.stage('create');
-      const firingAlerts = firingAlertsAfter(over, (all.length > 0 ? all : [signal]).map(sightingOf));
-      const incident = { signal, firingAlerts, claim };
-      const opened = await this.requests.open(incident, classification, generation, deadline);
+      const firingAlerts = firingAlertsAfter(standing.over, incident.all.map(sightingOf));
+      const opening = { signal, firingAlerts, claim };
+      const opened = await this.requests.open(opening, classification, standing.generation, deadline);
       endCreate();
-      if (opened.kind === 'carried') return carried(fresh, opened.request, 'already_exists');
+      if (opened.kind === 'carried') return carried(one, opened.request, 'already_exists');
       const { request } = opened;
-      const reason = opened.generation === 1 ? 'new' : 'next_generation';
-      return {
-        outcome: { ...seenOnce(signal), ...classification, status: 'created', request, reason },
-        settlement: { fresh, request },
-      };
+      const outcome = createdFor(signal, request, classification, opened.generation);
+      return { incident, outcome, settlement: { fresh, request } };
     } catch (error) {
-      return unprocessed(fresh, error);
+      return unprocessed(one, error);
     }
   }
 }
 
-function unprocessed(fresh: FreshSignal, error: unknown): Processed {
-  return { outcome: toUnprocessed(fresh.signal, error), settlement: { fresh } };
+function unprocessed({ incident, fresh }: HeldIncident, error: unknown): Processed {
+  return { incident, outcome: toUnprocessed(fresh.signal, error), settlement: { fresh } };
 }
 
 /** A signal that turned out to have a request already. */
-function carried(fresh: FreshSignal, known: KnownRequest, reason: DuplicateReason): Processed {
+function carried({ incident, fresh }: HeldIncident, known: KnownRequest, reason: DuplicateReason): Processed {
   const request = refOf(known);
   return {
+    incident,
     outcome: { ...seenOnce(fresh.signal), status: 'duplicate', request, reason },
     settlement: { fresh, request, known, storm: known.storm !== undefined },
+  };
+}
+
+/** The outcome of a signal that a request was created for. */
+function createdFor(
+  { fingerprint, receivedAt }: Signal,
+  request: RequestRef,
+  { environment, environmentSource, priority, prioritySource }: Classification,
+  generation: number,
+): Created {
+  return {
+    status: 'created',
+    fingerprint,
+    request,
+    reason: generation === 1 ? 'new' : 'next_generation',
+    environment,
+    environmentSource,
+    priority,
+    prioritySource,
+    count: 1,
+    firstSeen: receivedAt,
+    lastSeen: receivedAt,
   };
 }
 

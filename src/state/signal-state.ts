@@ -35,9 +35,9 @@ export interface Confirmation {
   readonly token: string;
   readonly request: RequestRef;
   /** What is already known of an object that was found rather than created; this sighting is added to it. */
-  readonly known?: Pick<Occurrences, 'count' | 'firstSeen'>;
+  readonly known?: Pick<Occurrences, 'count' | 'firstSeen'> | undefined;
   /** How long the entry lives after each sighting, when longer than others. Milliseconds. */
-  readonly lifeMs?: number;
+  readonly lifeMs?: number | undefined;
 }
 
 export interface Release {

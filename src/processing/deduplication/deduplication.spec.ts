@@ -12,7 +12,7 @@ import type { Signal } from '../../signal/signal';
 import { StateUnavailableError } from '../../state/signal-state';
 import type { RequestRef } from '../../request-ref';
 import type { EmbeddedSignalState } from '../../state/embedded/embedded-signal-state';
-import type { Claimed, Deduplication } from './deduplication';
+import type { CarriedSignal, Deduplication, FreshSignal } from './deduplication';
 
 const classification = { environment: 'production', environmentSource: 'x', priority: 'P1', prioritySource: 'y' };
 /** Longer than a watch may lag behind a create. */
@@ -33,7 +33,24 @@ describe('Deduplication', () => {
   });
   afterEach(() => state.close());
 
-  const claim = (...signals: Signal[]) => deduplication.claim(signals, inTime);
+  async function claim(...signals: Signal[]) {
+    const claims = await deduplication.claim(signals, inTime);
+    expect(claims).toHaveLength(signals.length);
+    const sorted = {
+      duplicates: new Map<Signal, CarriedSignal>(),
+      fresh: [] as FreshSignal[],
+      pending: [] as Signal[],
+      failed: new Map<Signal, unknown>(),
+    };
+    for (const [i, signal] of signals.entries()) {
+      const one = claims[i]!;
+      if (one.kind === 'carried') sorted.duplicates.set(signal, one);
+      else if (one.kind === 'fresh') sorted.fresh.push(one);
+      else if (one.kind === 'pending') sorted.pending.push(signal);
+      else sorted.failed.set(signal, one.error);
+    }
+    return sorted;
+  }
   /** Claims, creates and settles, as the processor does with a new signal. */
   async function enter(of: Signal = signal, generation = 1): Promise<RequestRef> {
     const { fresh } = await claim(of);
@@ -43,7 +60,11 @@ describe('Deduplication', () => {
     await deduplication.settle(fresh.map((one) => ({ fresh: one, request: ref })));
     return ref;
   }
-  const sorted = ({ duplicates, fresh, pending }: Claimed) => [duplicates.size, fresh.length, pending.length];
+  const sorted = ({ duplicates, fresh, pending }: Awaited<ReturnType<typeof claim>>) => [
+    duplicates.size,
+    fresh.length,
+    pending.length,
+  ];
 
   describe('claim', () => {
     it('sorts what is known, new, and being created by somebody', async () => {

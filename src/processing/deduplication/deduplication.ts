@@ -7,14 +7,15 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
-import type { Claim, Occurrences, SignalState } from '../../state/signal-state';
+import type { Claim, Confirmation, Occurrences, Release, SignalState } from '../../state/signal-state';
 import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
-import { standingOf, type Standing } from './standing';
+import { neverSeen, standingOf, type Standing } from './standing';
 
 /** A firing signal that nothing carries, held by us until it is settled. */
 export interface FreshSignal {
+  readonly kind: 'fresh';
   readonly signal: Signal;
   readonly token: string;
 }
@@ -31,26 +32,33 @@ export interface Settlement {
 
 /** A firing signal that a request carries. */
 export interface CarriedSignal {
+  readonly kind: 'carried';
   readonly outcome: Duplicate;
   /** The request, unless the API server could not be asked. */
   readonly known: KnownRequest | undefined;
 }
 
-export interface Claimed {
-  readonly duplicates: ReadonlyMap<Signal, CarriedSignal>;
-  readonly fresh: readonly FreshSignal[];
-  /** Somebody is creating the request for these right now. */
-  readonly pending: readonly Signal[];
-  /** Known, but the cluster refuses to say whether by a request that still counts: with the error. */
-  readonly failed: ReadonlyMap<Signal, unknown>;
-}
+/** What a firing signal is sorted as. */
+export type Claimed =
+  | CarriedSignal
+  | FreshSignal
+  /** Somebody is creating the request for it right now. */
+  | { readonly kind: 'pending' }
+  /** Known, but the cluster refuses to say whether by a request that still counts. */
+  | { readonly kind: 'failed'; readonly error: unknown };
 
 type Duplicated = Extract<Claim, { outcome: 'duplicate' }>;
+/** The place of a signal among others, and what is remembered of it. */
+interface Undecided {
+  readonly at: number;
+  readonly claim: Duplicated;
+}
+
 /** What there is of a request. */
 type Looked = KnownRequest | 'deleted' | 'unknown';
 type Look = (entry: { readonly request: RequestRef }) => Promise<Looked>;
 
-const noFailures: ReadonlyMap<Signal, unknown> = new Map();
+const pending: Claimed = { kind: 'pending' };
 const firstPollMs = 25;
 const maxPollMs = 400;
 /** Of the clocks of Redis and of the API server. */
@@ -63,8 +71,8 @@ const clockSkewMs = 5_000;
  * the cluster decides whether it still counts (contract, section 5).
  */
 export class Deduplication {
-  /** Fingerprints that this process is creating a request for, so that others in it wait instead of polling. */
-  private readonly inFlight = new Map<string, PromiseWithResolvers<void>>();
+  /** Fingerprints that this process is creating a request for, so that others in it wait instead of polling, and who waits, if anybody does. */
+  private readonly inFlight = new Map<string, PromiseWithResolvers<void> | undefined>();
 
   constructor(
     private readonly state: SignalState,
@@ -80,82 +88,75 @@ export class Deduplication {
   }
 
   /**
-   * Sorts signals of distinct fingerprints. Each `fresh` one must be settled, whatever happens.
+   * Sorts signals of distinct fingerprints; answers at their indices. Each `fresh` one must be settled, whatever happens.
    * @throws StateUnavailableError
    */
-  async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed> {
-    const claimed = {
-      duplicates: new Map<Signal, CarriedSignal>(),
-      fresh: [] as FreshSignal[],
-      pending: [] as Signal[],
-      failed: noFailures,
+  async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed[]> {
+    const claims = await this.state.claim(signals);
+    const unseen: Undecided[] = [];
+    const over: Undecided[] = [];
+    const decide = (at: number, claim: Duplicated, known: Looked): Claimed => {
+      if (known !== 'deleted' && (known === 'unknown' || !this.isOver(claim, known))) return carriedBy(claim, known);
+      over.push({ at, claim });
+      return pending;
     };
-    const stale: { signal: Signal; over: RequestRef }[] = [];
-
-    const claims = await this.state.claim(signals.map(({ fingerprint }) => ({ fingerprint })));
-    // Those that the watch does not show are asked for together, each request once, however many signals it carries.
-    const unseen: { signal: Signal; claim: Duplicated }[] = [];
-    const decide = (signal: Signal, claim: Duplicated, known: Looked) => {
-      if (known === 'unknown') this.sort(signal, claim, claimed);
-      else if (this.isOver(claim, known)) stale.push({ signal, over: claim.request });
-      else this.sort(signal, claim, claimed, known as KnownRequest);
-    };
-    for (const [i, signal] of signals.entries()) {
-      const claim = claims[i];
-      if (claim?.outcome !== 'duplicate') this.sort(signal, claim, claimed);
-      else {
-        const known = this.index.get(claim.request);
-        if (known === undefined) unseen.push({ signal, claim });
-        else decide(signal, claim, known);
-      }
-    }
+    const claimed = signals.map((signal, at) => {
+      const claim = claims[at];
+      if (claim?.outcome !== 'duplicate') return this.held(signal, claim);
+      const known = this.index.get(claim.request);
+      if (known !== undefined) return decide(at, claim, known);
+      unseen.push({ at, claim });
+      return pending;
+    });
     if (unseen.length > 0) {
+      // Together, each request once, however many signals it carries.
       const look = this.lookOnce(deadline);
-      const failed = new Map<Signal, unknown>();
       const looked = await Promise.allSettled(unseen.map(({ claim }) => look(claim)));
-      for (const [i, { signal, claim }] of unseen.entries()) {
+      for (const [i, { at, claim }] of unseen.entries()) {
         const found = looked[i];
-        if (found?.status === 'fulfilled') decide(signal, claim, found.value);
-        else failed.set(signal, found?.reason);
+        claimed[at] =
+          found?.status === 'fulfilled' ? decide(at, claim, found.value) : { kind: 'failed', error: found?.reason };
       }
-      claimed.failed = failed;
     }
-
-    if (stale.length > 0) {
+    if (over.length > 0) {
       // Without an answer they stay open, and the next round hears why; the fresh ones of this round must not be lost.
       const again = await this.state
-        .claim(stale.map(({ signal, over }) => ({ fingerprint: signal.fingerprint, over })))
+        .claim(over.map(({ claim }) => ({ fingerprint: claim.fingerprint, over: claim.request })))
         .catch((): Claim[] => []);
-      for (const [i, { signal }] of stale.entries()) this.sort(signal, again[i], claimed);
+      for (const [i, { at }] of over.entries()) {
+        const claim = again[i];
+        const signal = signals[at];
+        if (claim?.outcome === 'duplicate') claimed[at] = carriedBy(claim, 'unknown');
+        else if (signal !== undefined) claimed[at] = this.held(signal, claim);
+      }
     }
     return claimed;
   }
 
   /** Commits what has a request and gives the others back. One round trip; a failure is harmless, for the object exists. */
   async settle(settlements: readonly Settlement[]): Promise<(Occurrences | undefined)[]> {
-    const confirmations = settlements.flatMap(({ fresh, request, known, storm }) =>
-      request === undefined
-        ? []
-        : [
-            {
-              fingerprint: fresh.signal.fingerprint,
-              token: fresh.token,
-              request,
-              ...(known ? { known: seenOf(known) } : {}),
-              ...(storm ? { lifeMs: membersLifeMs } : {}),
-            },
-          ],
-    );
-    const releases = settlements
-      .filter(({ request }) => request === undefined)
-      .map(({ fresh }) => ({ fingerprint: fresh.signal.fingerprint, token: fresh.token }));
+    const confirmations: Confirmation[] = [];
+    const releases: Release[] = [];
+    for (const { fresh, request, known, storm } of settlements) {
+      const { token } = fresh;
+      const { fingerprint } = fresh.signal;
+      if (request === undefined) releases.push({ fingerprint, token });
+      else
+        confirmations.push({
+          fingerprint,
+          token,
+          request,
+          known: known && seenOf(known),
+          lifeMs: storm ? membersLifeMs : undefined,
+        });
+    }
     try {
       const [confirmed] = await Promise.all([
         confirmations.length > 0 ? this.state.confirm(confirmations) : [],
         releases.length > 0 ? this.state.release(releases) : undefined,
       ]);
-      const byFingerprint = new Map(confirmations.map(({ fingerprint }, i) => [fingerprint, confirmed[i]]));
-      return settlements.map(({ fresh }) => byFingerprint.get(fresh.signal.fingerprint));
+      let next = 0;
+      return settlements.map(({ request }) => (request === undefined ? undefined : confirmed[next++]));
     } catch {
       return settlements.map(() => undefined);
     } finally {
@@ -173,8 +174,16 @@ export class Deduplication {
    */
   async whenFreed(pending: readonly Signal[], attempt: number, deadline: AbortSignal): Promise<void> {
     const poll = Math.min(firstPollMs * 2 ** attempt, maxPollMs);
-    const freed = Promise.all(pending.map(({ fingerprint }) => this.inFlight.get(fingerprint)?.promise ?? delay(poll)));
+    const freed = Promise.all(pending.map(({ fingerprint }) => this.freed(fingerprint) ?? delay(poll)));
     await beforeDeadline(freed, deadline);
+  }
+
+  /** `undefined` when this process does not hold it. */
+  private freed(fingerprint: string): Promise<void> | undefined {
+    if (!this.inFlight.has(fingerprint)) return undefined;
+    const waiting = this.inFlight.get(fingerprint) ?? Promise.withResolvers<void>();
+    this.inFlight.set(fingerprint, waiting);
+    return waiting.promise;
   }
 
   /** How a fresh signal's incident stands in the cluster, which knows what the memory may have forgotten; at once where the watch shows it. */
@@ -212,6 +221,7 @@ export class Deduplication {
   }
 
   private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {
+    if (found.length === 0) return neverSeen;
     const { fingerprint, occurredAt } = signal;
     const own = found.filter((request) => request.fingerprint === fingerprint);
     const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);
@@ -223,32 +233,16 @@ export class Deduplication {
     return storm.kind === 'carried' ? storm : standing;
   }
 
-  private sort(
-    signal: Signal,
-    claim: Claim | undefined,
-    claimed: { duplicates: Map<Signal, CarriedSignal>; fresh: FreshSignal[]; pending: Signal[] },
-    known?: KnownRequest,
-  ): void {
-    switch (claim?.outcome) {
-      case 'new':
-        // One may be there already, when a lease lapsed under its holder: whoever waits for it must still be woken.
-        this.inFlight.set(signal.fingerprint, this.inFlight.get(signal.fingerprint) ?? Promise.withResolvers());
-        claimed.fresh.push({ signal, token: claim.token });
-        break;
-      case 'pending':
-      case undefined:
-        claimed.pending.push(signal);
-        break;
-      case 'duplicate':
-        claimed.duplicates.set(signal, { outcome: { ...claim, status: 'duplicate', reason: 'known' }, known });
-        break;
-    }
+  private held(signal: Signal, claim: Exclude<Claim, Duplicated> | undefined): Claimed {
+    if (claim?.outcome !== 'new') return pending;
+    // It may be there already, when a lease lapsed under its holder: whoever waits for it must still be woken.
+    if (!this.inFlight.has(signal.fingerprint)) this.inFlight.set(signal.fingerprint, undefined);
+    return { kind: 'fresh', signal, token: claim.token };
   }
 
-  /** Whether the request that a duplicate's entry points to does not count any more: it cooled down, or was deleted. */
-  private isOver(claim: Duplicated, known: KnownRequest | 'deleted'): boolean {
+  /** Whether the request that a duplicate's entry points to does not count any more. */
+  private isOver(claim: Duplicated, known: KnownRequest): boolean {
     return (
-      known === 'deleted' ||
       !isAbout(known, claim.fingerprint) ||
       // It was part of an earlier storm whose request had this name.
       (known.storm !== undefined && claim.firstSeen < known.createdAt - clockSkewMs) ||
@@ -286,6 +280,12 @@ export class Deduplication {
 /** A name can pass to another incident. That of a storm carries others' signals, and names only some of them. */
 function isAbout(known: KnownRequest, fingerprint: string): boolean {
   return known.fingerprint === fingerprint || known.storm !== undefined;
+}
+
+function carriedBy(claim: Duplicated, known: KnownRequest | 'unknown'): CarriedSignal {
+  const { fingerprint, request, count, firstSeen, lastSeen } = claim;
+  const outcome: Duplicate = { status: 'duplicate', fingerprint, request, count, firstSeen, lastSeen, reason: 'known' };
+  return { kind: 'carried', outcome, known: known === 'unknown' ? undefined : known };
 }
 
 export function refOf({ namespace, name }: KnownRequest): RequestRef {

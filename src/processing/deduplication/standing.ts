@@ -11,6 +11,9 @@ export type Standing =
   /** It has none that still counts: a firing signal opens this generation. */
   | { readonly kind: 'open'; readonly generation: number; readonly over?: KnownRequest };
 
+/** Of an incident that has no request at all. */
+export const neverSeen: Standing = { kind: 'open', generation: 1 };
+
 /**
  * Reads the table of contract, section 5. A new generation is the highest known plus one, so that a clean-up of older
  * requests changes nothing; a live request of any generation carries the incident.
@@ -22,6 +25,7 @@ export function standingOf(
   cooldownMs: number,
   occurredAt = Number.POSITIVE_INFINITY,
 ): Standing {
+  if (requests.length === 0) return neverSeen;
   const newestFirst = [...requests].sort((a, b) => b.generation - a.generation);
   const live = newestFirst.find(({ overSince }) => overSince === undefined);
   if (live !== undefined) return { kind: 'carried', request: live, reason: 'live_request' };
@@ -34,7 +38,5 @@ export function standingOf(
   if (later !== undefined) return { kind: 'carried', request: later, reason: 'happened_before' };
 
   const [latest] = newestFirst;
-  return latest === undefined
-    ? { kind: 'open', generation: 1 }
-    : { kind: 'open', generation: latest.generation + 1, over: latest };
+  return latest === undefined ? neverSeen : { kind: 'open', generation: latest.generation + 1, over: latest };
 }

@@ -28,6 +28,13 @@ export interface StormySignals {
   readonly window: StormWindow;
 }
 
+/** Signals of one group that may be new to it, and its window where that is known. */
+interface Counted {
+  readonly group: SignalGroup;
+  readonly known: StormWindow | undefined;
+  readonly candidates: readonly Signal[];
+}
+
 /** The request that carries a storm, and whether it was created for these signals. */
 export interface JoinedStorm {
   readonly request: KnownRequest;
@@ -76,26 +83,33 @@ export class Storms {
       if (same === undefined) groups.set(group.fingerprint, { group, signals: [signal] });
       else same.signals.push(signal);
     }
+    const found = await concurrently([...groups.keys()], (fingerprint) => this.index.find(fingerprint, deadline));
     const stormy: StormySignals[] = [];
-    const counted = await concurrently([...groups.values()], async ({ group, signals: all }) => {
-      const standing = this.lookup.standing(group, await this.index.find(group.fingerprint, deadline));
+    const asked: Counted[] = [];
+    let g = 0;
+    for (const { group, signals: all } of groups.values()) {
+      const standing = this.lookup.standing(group, found[g++] ?? []);
       const live =
         standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
       const window = live && windowOf(live);
+      if (live === undefined || window === undefined) {
+        asked.push({ group, known: undefined, candidates: all });
+        continue;
+      }
       // Members whose names were lost are no new signals, however long nobody joined.
-      const [first, ...rest] = live === undefined ? [] : all.filter((signal) => mayCarry(live, signal));
-      if (first !== undefined && window !== undefined) stormy.push({ group, signals: [first, ...rest], window });
-      const members = new Set(first === undefined ? [] : [first, ...rest]);
-      return { group, known: window, candidates: all.filter((signal) => !members.has(signal)) };
-    });
-    const asked = counted.filter(({ candidates }) => candidates.length > 0);
+      const [first, ...rest] = all.filter((signal) => mayCarry(live, signal));
+      if (first !== undefined) stormy.push({ group, signals: [first, ...rest], window });
+      const candidates = first === undefined ? all : all.filter((signal) => !mayCarry(live, signal));
+      if (candidates.length > 0) asked.push({ group, known: window, candidates });
+    }
     if (asked.length === 0) return stormy;
     const placed = await this.windows.place(asked.map(toCount), this.rules());
-    for (const [g, { group, candidates }] of asked.entries()) {
-      const placements = placed[g] ?? [];
-      const [first, ...rest] = candidates.filter((_, i) => placements[i]?.kind !== 'ordinary');
+    for (const [i, { group, candidates }] of asked.entries()) {
+      const placements = placed[i] ?? [];
       const begin = placements.find((placement) => placement.kind !== 'ordinary');
-      if (first === undefined || begin === undefined) continue;
+      if (begin === undefined) continue;
+      const [first, ...rest] = candidates.filter((_, c) => placements[c]?.kind !== 'ordinary');
+      if (first === undefined) continue;
       if (begin.kind === 'crossing') this.unlinked.set(group.fingerprint, begin.before);
       stormy.push({ group, signals: [first, ...rest], window: begin.window });
     }
@@ -250,15 +264,7 @@ export class Storms {
   }
 }
 
-function toCount({
-  group,
-  known,
-  candidates,
-}: {
-  group: SignalGroup;
-  known: StormWindow | undefined;
-  candidates: readonly Signal[];
-}): StormGroup {
+function toCount({ group, known, candidates }: Counted): StormGroup {
   return {
     key: group.fingerprint,
     known,

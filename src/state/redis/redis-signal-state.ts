@@ -38,8 +38,11 @@ export class RedisSignalState implements SignalState {
       });
       return requests.map(({ fingerprint }, i) => {
         const entry = entryAt(reply, i * 5);
+        if (entry !== undefined) {
+          const { request, count, firstSeen, lastSeen } = entry;
+          return { outcome: 'duplicate', fingerprint, request, count, firstSeen, lastSeen };
+        }
         const held = Number(reply[i * 5 + 4]);
-        if (entry !== undefined) return { outcome: 'duplicate', fingerprint, ...entry };
         return held > 0 ? { outcome: 'pending', fingerprint, leaseMs: held } : { outcome: 'new', fingerprint, token };
       });
     } catch (error) {
@@ -93,7 +96,9 @@ export class RedisSignalState implements SignalState {
 
 function entryAt(reply: ScriptReply, at: number): Entry | undefined {
   const request = reply[at];
-  return typeof request === 'string' ? { request: refOfKey(request), ...occurrencesAt(reply, at + 1) } : undefined;
+  if (typeof request !== 'string') return undefined;
+  const { count, firstSeen, lastSeen } = occurrencesAt(reply, at + 1);
+  return { request: refOfKey(request), count, firstSeen, lastSeen };
 }
 
 function occurrencesAt(reply: ScriptReply, at: number): Occurrences {

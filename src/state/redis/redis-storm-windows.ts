@@ -66,12 +66,14 @@ export class RedisStormWindows implements StormWindows {
   }
 }
 
+const ordinary: Placement = { kind: 'ordinary' };
+
 function placementsOf({ places, type, openedAt, lastMemberAt, before = [] }: Answer): Placement[] {
   const window = { type, openedAt, lastMemberAt };
   return places.map((place) => {
     switch (place) {
       case 0:
-        return { kind: 'ordinary' };
+        return ordinary;
       case 1:
         return { kind: 'crossing', window, before };
       case 2:
