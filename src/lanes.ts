@@ -46,24 +46,21 @@ export class Lanes {
    * @throws DeadlineExceededError when the deadline comes before its turn
    */
   async run<T>(lane: string, work: () => Promise<T>, deadline: AbortSignal | undefined): Promise<T> {
-    const places = this.placesOf(lane);
+    const { all } = this;
+    const ofLane = this.placesOf(lane);
+    const taken: Places[] = [];
     this.unfinished++;
     try {
-      const turnInLane = places.enter(deadline);
+      const turnInLane = ofLane.enter(deadline);
       if (turnInLane !== undefined) await turnInLane;
-      try {
-        const turn = this.all.enter(deadline);
-        if (turn !== undefined) await turn;
-        try {
-          return await work();
-        } finally {
-          this.all.leave();
-        }
-      } finally {
-        places.leave();
-      }
+      taken.push(ofLane);
+      const turn = all.enter(deadline);
+      if (turn !== undefined) await turn;
+      taken.push(all);
+      return await work();
     } finally {
       this.unfinished--;
+      for (const places of taken) places.leave();
     }
   }
 

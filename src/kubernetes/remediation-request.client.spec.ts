@@ -1,11 +1,12 @@
 import { DeadlineExceededError, deadlineIn } from '../deadline';
-import type { KubernetesApi } from './kubernetes-api';
+import type { CallOptions, KubernetesApi } from './kubernetes-api';
 import { RemediationRequestClient } from './remediation-request.client';
 import type { RemediationRequest } from './remediation-request';
 
 describe('RemediationRequestClient', () => {
   let calls: string[];
   let release: () => void;
+  let answer: string;
   let client: RemediationRequestClient;
   const requestIn = (namespace: string) => ({ metadata: { namespace, name: 'a' } }) as RemediationRequest;
   const request = requestIn('prod');
@@ -13,12 +14,13 @@ describe('RemediationRequestClient', () => {
 
   beforeEach(() => {
     calls = [];
+    answer = JSON.stringify({ metadata: { namespace: 'prod', name: 'a', resourceVersion: '7' } });
     const gate = Promise.withResolvers<void>();
     release = gate.resolve;
-    const call = async (method: string, path: string) => {
+    const call = async (method: string, path: string, { read }: CallOptions = {}) => {
       calls.push(`${method} ${path}`);
       await gate.promise;
-      return request;
+      return read === undefined ? request : read(answer);
     };
     client = new RemediationRequestClient({ call } as unknown as KubernetesApi, 4);
   });
@@ -82,5 +84,14 @@ describe('RemediationRequestClient', () => {
       `POST ${collection}?fieldValidation=Strict&dryRun=All`,
       `PATCH ${collection}/a%2Fb/status`,
     ]);
+  });
+
+  it('reads what it created from the answer, unless the watch shows that version', async () => {
+    release();
+    answer = JSON.stringify({ metadata: { name: 'as answered', resourceVersion: '7' } });
+    const nameOf = async (shown?: string) => (await client.create(request, undefined, () => shown)).metadata.name;
+    expect([await nameOf(), await nameOf('8'), await nameOf('7')]).toEqual(['as answered', 'as answered', 'a']);
+    answer = JSON.stringify({ metadata: { name: 'as answered', annotations: { x: '"resourceVersion":"7"' } } });
+    expect(await nameOf('7')).toBe('as answered');
   });
 });

@@ -46,26 +46,23 @@ export class RemediationRequestClient {
    * asked for: the rest is what was sent, and what somebody else makes of it the watch will show.
    * @param shown the version that the watch shows of it by then: an answer of that version is not read
    */
-  async create(
+  create(
     request: RemediationRequest,
     signal?: AbortSignal,
     shown?: () => string | undefined,
   ): Promise<RemediationRequest> {
     const path = `${collection(request.metadata.namespace ?? '')}?fieldValidation=Strict`;
-    const read = (answer: string): RemediationRequest['metadata'] => {
+    const read = (answer: string): RemediationRequest => {
       const resourceVersion = shown?.();
       // Inside a text its quotes would be escaped.
-      return resourceVersion !== undefined && answer.includes(`"resourceVersion":"${resourceVersion}"`)
-        ? Object.assign({}, request.metadata, { resourceVersion })
-        : (JSON.parse(answer) as Pick<RemediationRequest, 'metadata'>).metadata;
+      const metadata =
+        resourceVersion !== undefined && answer.includes(`"resourceVersion":"${resourceVersion}"`)
+          ? Object.assign({}, request.metadata, { resourceVersion })
+          : (JSON.parse(answer) as Pick<RemediationRequest, 'metadata'>).metadata;
+      return { ...request, metadata };
     };
     const options = { body: request, accept: metadataTypes.object, read, signal };
-    const metadata = await this.write(
-      request.metadata.namespace,
-      () => this.api.call<RemediationRequest['metadata']>('POST', path, options),
-      signal,
-    );
-    return { ...request, metadata };
+    return this.write(request.metadata.namespace, () => this.api.call('POST', path, options), signal);
   }
 
   /** As `create`, but nothing is stored. */
@@ -109,17 +106,15 @@ export class RemediationRequestClient {
   }
 
   /** @throws DeadlineExceededError when there is no answer in time, also while it waits for its turn */
-  private async write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  private write<T>(namespace = '', call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.writesWaiting >= maxWaiting)
-      throw new KubernetesApiError('overloaded', 'too many writes wait for the API server');
-    try {
-      return await this.writes.run(namespace, call, signal);
-    } catch (error) {
+      return Promise.reject(new KubernetesApiError('overloaded', 'too many writes wait for the API server'));
+    return this.writes.run(namespace, call, signal).catch((error: unknown) => {
       // The timer of a call may go off a moment before the deadline itself.
       const isLate =
         isFailure(error, 'unavailable') && (error.cause instanceof ExchangeAbandonedError || remainingMs(signal) <= 0);
       throw isLate ? new DeadlineExceededError({ cause: error }) : error;
-    }
+    });
   }
 }
 

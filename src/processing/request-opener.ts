@@ -80,27 +80,17 @@ export class RequestOpener {
   }
 
   /**
-   * Creates the request, unless the namespace has had its new signals. What opened none does not count.
+   * Creates the request, unless the namespace has had its new signals.
    * @throws NamespaceOverLimitError, KubernetesApiError, FallbackNamespaceError, DeadlineExceededError
    */
-  async open(
+  open(
     incident: NewIncident,
     classification: Classification,
     generation: number,
     deadline: AbortSignal,
   ): Promise<Opened> {
-    const { limit } = this;
-    if (limit === undefined) return this.create(incident, classification, generation, deadline);
-    const namespace = this.namespaceFor(incident.signal);
-    if ((await limit.take(namespace)) > 0) throw new NamespaceOverLimitError(namespace);
-    let created = false;
-    try {
-      const opened = await this.create(incident, classification, generation, deadline);
-      created = opened.kind === 'created';
-      return opened;
-    } finally {
-      if (!created) limit.giveBack(namespace);
-    }
+    const open = () => this.create(incident, classification, generation, deadline);
+    return this.limit === undefined ? open() : withinLimit(this.limit, this.namespaceFor(incident.signal), open);
   }
 
   /**
@@ -162,5 +152,18 @@ export class RequestOpener {
       if (isFailure(error, 'not-found')) return undefined;
       throw error;
     }
+  }
+}
+
+/** What opened none does not count. */
+async function withinLimit(limit: SharedLimit, namespace: string, open: () => Promise<Opened>): Promise<Opened> {
+  if ((await limit.take(namespace)) > 0) throw new NamespaceOverLimitError(namespace);
+  let created = false;
+  try {
+    const opened = await open();
+    created = opened.kind === 'created';
+    return opened;
+  } finally {
+    if (!created) limit.giveBack(namespace);
   }
 }

@@ -178,7 +178,7 @@ export class SignalProcessor {
       const incident = firing.get(fingerprint);
       if (!isFiring(signal)) resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
       else if (this.heartbeats.has(signal.name)) outcomes.set(signal, heartbeat(signal));
-      else if (incident === undefined) firing.set(fingerprint, { signal, all: [signal] });
+      else if (incident === undefined) firing.set(fingerprint, { signal, all: [signal], known: undefined });
       else incident.all.push(signal);
     }
 
@@ -421,7 +421,7 @@ export class SignalProcessor {
     try {
       return this.classificationOf(signal, false);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

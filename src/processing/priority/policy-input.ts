@@ -35,9 +35,13 @@ export function policyInputOf(signal: Signal, environment: string, storm: boolea
 
 /** As many as a policy is asked about at the most, long values cut. */
 function bounded(texts: Labels): Labels {
-  const entries = Object.entries(texts);
-  if (entries.length <= maxEntries && entries.every(([, value]) => value.length <= maxValueLength)) return texts;
-  return Object.fromEntries(
-    entries.slice(0, maxEntries).map(([name, value]) => [name, value.slice(0, maxValueLength)]),
-  );
+  if (isBounded(texts)) return texts;
+  const first = Object.entries(texts).slice(0, maxEntries);
+  return Object.fromEntries(first.map(([name, value]) => [name, value.slice(0, maxValueLength)]));
+}
+
+function isBounded(texts: Labels): boolean {
+  let count = 0;
+  for (const name in texts) if (++count > maxEntries || (texts[name] ?? '').length > maxValueLength) return false;
+  return true;
 }

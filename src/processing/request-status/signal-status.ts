@@ -56,6 +56,10 @@ export function deduplicationAfter(known: KnownRequest, seen: Occurrences): Reco
 
 /** The alerts that fire when a request is created: those that fired of the one before it and have not resolved, and these. */
 export function firingAlertsAfter(before: KnownRequest | undefined, sightings: readonly Sighting[]): FiringAlert[] {
+  const [only, ...others] = sightings;
+  // Most incidents are one alert, with nothing before it.
+  if (before === undefined && only?.status === 'firing' && only.occurredAt === undefined && others.length === 0)
+    return [toFiringAlert(only.alert, only.startsAt)];
   const none: Standing = { severity: 'info', resolved: false, firingAlerts: before?.firingAlerts ?? new Map() };
   return toFiringAlerts(after(none, sightings).firingAlerts);
 }
@@ -115,10 +119,11 @@ function toStatus({ severity, resolved, resolvedAt, firingAlerts, recurredAt }: 
 }
 
 function toFiringAlerts(alerts: ReadonlyMap<string, number>): FiringAlert[] {
-  return [...alerts].map(([fingerprint, startsAt]) => ({
-    fingerprint,
-    ...(startsAt === 0 ? {} : { startsAt: formatTimestamp(startsAt) }),
-  }));
+  return [...alerts].map(([fingerprint, startsAt]) => toFiringAlert(fingerprint, startsAt));
+}
+
+function toFiringAlert(fingerprint: string, startsAt = 0): FiringAlert {
+  return startsAt === 0 ? { fingerprint } : { fingerprint, startsAt: formatTimestamp(startsAt) };
 }
 
 function textOrNull(time: number | undefined): string | null {

@@ -73,14 +73,22 @@ export function tokensOf({ labels }: Signal): string[] {
 }
 
 /** Most labels of most signals were seen a moment ago. By the name, then by the value: to join both to one key costs more than both look-ups. */
-const tokens = new Recent<string, Recent<string, string>>(256);
-const valuesOfLabel = () => new Recent<string, string>(64);
+const tokens = new Recent<string, (value: string) => string>(256);
+const ofValues = (label: string) => {
+  const made = new Recent<string, string>(64);
+  const make = (value: string) => newToken(label, value);
+  return (value: string) => made.of(value, make);
+};
 
 function tokenOf(label: string, value: string): string {
-  const make = (said: string) => sha256(`${label}=${folded(said)}`).slice(0, 12);
   // Names and values may be of any length, and the beginning of one holds all of it in memory.
-  if (label.length > maxValueLength || value.length > maxValueLength) return make(value.slice(0, maxValueLength));
-  return tokens.of(label, valuesOfLabel).of(value, make);
+  return label.length > maxValueLength || value.length > maxValueLength
+    ? newToken(label, value.slice(0, maxValueLength))
+    : tokens.of(label, ofValues)(value);
+}
+
+function newToken(label: string, value: string): string {
+  return sha256(`${label}=${folded(value)}`).slice(0, 12);
 }
 
 function digestOf(identity: string): string {
