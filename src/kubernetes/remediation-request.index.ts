@@ -30,9 +30,9 @@ export class RemediationRequestIndex {
     this.cache.onChange = (entry, previous) => {
       const named = entry === undefined ? [] : fingerprintsOf(entry);
       for (const fingerprint of named) this.replace(fingerprint, previous, entry);
-      const before = previous === undefined ? [] : fingerprintsOf(previous);
-      for (const fingerprint of before)
-        if (!named.includes(fingerprint)) this.replace(fingerprint, previous, undefined);
+      if (previous !== undefined)
+        for (const fingerprint of fingerprintsOf(previous))
+          if (!named.includes(fingerprint)) this.replace(fingerprint, previous, undefined);
       const changed = entry ?? previous;
       if (changed !== undefined) this.onRequest(changed, entry === undefined);
     };
@@ -78,7 +78,8 @@ export class RemediationRequestIndex {
   }
 
   private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
-    const others = this.watched(fingerprint).filter((request) => request !== previous && request !== entry);
+    const known = this.byFingerprint.get(fingerprint);
+    const others = known?.filter((request) => request !== previous && request !== entry) ?? [];
     if (entry !== undefined) others.push(entry);
     if (others.length > 0) this.byFingerprint.set(fingerprint, others);
     else this.byFingerprint.delete(fingerprint);
@@ -86,7 +87,8 @@ export class RemediationRequestIndex {
 }
 
 function fingerprintsOf({ fingerprint, storm }: KnownRequest): string[] {
-  const named = [fingerprint, ...(storm?.affectedResources.map((resource) => resource.fingerprint) ?? [])];
+  const named = [fingerprint];
+  for (const resource of storm?.affectedResources ?? []) named.push(resource.fingerprint);
   // One of another CRD may have none, and many of them would be found together by nothing.
   return named.filter((text) => text !== '');
 }

@@ -5,7 +5,7 @@ import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';
-import { linesOf, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
+import { takeLines, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
 
 export interface WatchedObject {
   readonly metadata?: V1ObjectMeta;
@@ -185,11 +185,11 @@ export class WatchCache<Entry> {
       };
       const stream = await this.options.api.stream(this.url(query), signal, this.accept('object'));
       this.heard();
-      for await (const lines of linesOf(stream)) {
+      await takeLines(stream, (lines) => {
         silence.refresh();
         for (const line of lines) this.apply(JSON.parse(line) as WatchEvent<WatchedObject>);
         this.heard();
-      }
+      });
     } finally {
       clearTimeout(silence);
       ended.abort();

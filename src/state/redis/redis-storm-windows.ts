@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import {
   maxRemembered,
   type Placement,
@@ -61,7 +60,7 @@ export class RedisStormWindows implements StormWindows {
 
   /** In a Redis Cluster, all keys of a group live in one slot. */
   private keysOf(key: string): string[] {
-    const group = `${this.keyPrefix}:v1:storm:{${hash('sha256', key, 'hex').slice(0, 32)}}`;
+    const group = `${this.keyPrefix}:v1:storm:{${key.slice(0, 32)}}`;
     return [`${group}:rate`, `${group}:window`];
   }
 }
