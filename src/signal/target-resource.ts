@@ -47,6 +47,14 @@ const workloadLabels: readonly WorkloadLabel[] = [
   { ...targetLabel('pod'), kind: 'Pod', apiVersion: 'v1' },
 ];
 
+/** By each label and its `exported_` one, the one to be read first of the lower rank. */
+const workloadsByLabel = new Map(
+  workloadLabels.flatMap((workload, i) => [
+    [workload.exported, { ...workload, rank: 2 * i }],
+    [workload.label, { ...workload, rank: 2 * i + 1 }],
+  ]),
+);
+
 /** Kinds of which every object is in a namespace. */
 export const namespacedKinds: ReadonlySet<string> = new Set([
   ...workloadLabels.map(({ kind }) => kind),
@@ -86,14 +94,8 @@ export function findTarget(labels: Labels, defaultNamespace: string): Target {
   const exporter = exporterOf(labels);
   const namespace = own(labels, namespaceLabel);
 
-  for (const workload of workloadLabels) {
-    const isExporters = exporter !== undefined && workload.label === 'pod';
-    const name = own(labels, workload, isExporters ? 'exported' : undefined);
-    if (name !== undefined) {
-      const { kind, apiVersion } = workload;
-      return { resource: { kind, name, apiVersion }, namespace: namespace ?? defaultNamespace, specific: true };
-    }
-  }
+  const workload = workloadOf(labels, exporter !== undefined);
+  if (workload !== undefined) return { resource: workload, namespace: namespace ?? defaultNamespace, specific: true };
 
   const scope = namespaceOfScope(labels, exporter, namespace);
   const node = own(labels, nodeLabel);
@@ -110,6 +112,21 @@ export function findTarget(labels: Labels, defaultNamespace: string): Target {
     return { resource: { kind: 'Namespace', name: scope, apiVersion: 'v1' }, namespace: scope, specific: false };
   }
   return noTarget;
+}
+
+/** The most specific workload that a label names: each label is looked at once, for most of those that could name one are absent. */
+function workloadOf(labels: Labels, isPodOfExporter: boolean): TargetResource | undefined {
+  let best: (WorkloadLabel & { readonly rank: number }) | undefined;
+  let name = '';
+  for (const label in labels) {
+    const found = workloadsByLabel.get(label);
+    if (found === undefined || (best !== undefined && found.rank > best.rank)) continue;
+    const value = labelOf(labels, label) ?? '';
+    if (value === '' || (isPodOfExporter && label === 'pod')) continue;
+    best = found;
+    name = value;
+  }
+  return best && { kind: best.kind, name, apiVersion: best.apiVersion };
 }
 
 /** The value of `exported_<label>`, else of the label itself; an empty value is none, as in Prometheus. */

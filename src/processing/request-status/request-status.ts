@@ -99,7 +99,10 @@ export class RequestStatus {
     if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || areAllResolved(sightings))
       return false;
     // What waits to be written may be older than this.
-    if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
+    if (hasSightings(entry)) this.later(ref, sightings, seen);
+    // One that is counted already was scheduled for that.
+    else if (entry?.seen !== undefined && seen !== undefined) count(entry, seen);
+    else if (seen !== undefined) this.later(ref, [], seen);
     return true;
   }
 
