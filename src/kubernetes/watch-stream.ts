@@ -49,7 +49,7 @@ export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<st
   }
 }
 
-/** Hands over the lines of a watch as they arrive, until it ends; what `take` throws ends it as well. To ask for each costs as much as to parse it. */
+/** Hands over the lines of a watch as they arrive, until it ends; what `take` throws ends it as well. Without a promise and an event for each chunk. */
 export async function takeLines(stream: Readable, take: (lines: readonly string[]) => void): Promise<void> {
   const cutter = new LineCutter();
   const cut = (chunk: Buffer) => {

@@ -151,10 +151,9 @@ export class Deduplication {
         });
     }
     try {
-      const [confirmed] = await Promise.all([
-        confirmations.length > 0 ? this.state.confirm(confirmations) : [],
-        releases.length > 0 ? this.state.release(releases) : undefined,
-      ]);
+      const released = releases.length > 0 ? this.state.release(releases).catch(() => undefined) : undefined;
+      const confirmed = confirmations.length > 0 ? await this.state.confirm(confirmations) : [];
+      await released;
       let next = 0;
       return settlements.map(({ request }) => (request === undefined ? undefined : confirmed[next++]));
     } catch {
