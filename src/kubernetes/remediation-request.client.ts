@@ -44,7 +44,8 @@ export class RemediationRequestClient {
   /**
    * Strict: a field that the installed CRD does not know is an error, not silently dropped. Of the answer only the metadata is
    * asked for: the rest is what was sent, and what somebody else makes of it the watch will show.
-   * @param shown the version that the watch shows of it by then: an answer of that version is not read
+   * @param shown the version that the watch shows of it by then: an answer of that version is not read, and what is returned has what was
+   *   sent and that version, by which `WatchCache.observe` finds the rest
    */
   create(
     request: RemediationRequest,

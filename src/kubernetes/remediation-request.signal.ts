@@ -1,7 +1,7 @@
 import type { Signal } from '../signal/signal';
 import { parseTimestamp } from '../signal/timestamp';
 import { toKnownRequest } from './known-request';
-import type { RemediationRequest } from './remediation-request';
+import type { RemediationRequest, RemediationRequestSpec } from './remediation-request';
 
 /**
  * The signal that a request was created for, as its next generation needs it. Values that were cut when the request was
@@ -10,6 +10,8 @@ import type { RemediationRequest } from './remediation-request';
  */
 export function signalOf(request: RemediationRequest, now: number): Signal {
   const { spec } = request;
+  // One of another CRD may have none.
+  const { labels, annotations } = spec as Partial<RemediationRequestSpec>;
   const { severity, firingAlerts } = toKnownRequest(request, now);
   const { source, alertManager, ...links } = spec.metadata;
   const [first] = [...firingAlerts].sort(([, a], [, b]) => a - b);
@@ -26,8 +28,8 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
       ...(spec.resource.apiVersion === undefined ? {} : { apiVersion: spec.resource.apiVersion }),
     },
     ...(spec.owner === undefined ? {} : { owner: spec.owner }),
-    labels: spec.labels,
-    annotations: spec.annotations,
+    labels: labels ?? {},
+    annotations: annotations ?? {},
     startsAt: since ?? now,
     receivedAt: now,
     links: { ...links, ...(alertManager === undefined ? {} : { externalURL: alertManager }) },

@@ -322,7 +322,6 @@ export class SignalProcessor {
       else if (standing?.kind === 'carried') processed.push(carried(one, standing.request, standing.reason));
       else processed.push(unprocessed(one, standing?.error));
     }
-    if (newOnes.length === 0) return processed;
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.filter(({ incident }) => incident.reopened !== true).map(({ fresh }) => fresh.signal);
@@ -348,10 +347,13 @@ export class SignalProcessor {
 
   /** How the incident of a fresh signal stands, or why that cannot be told. Never rejects. */
   private standing(signal: Signal, deadline: AbortSignal): Told | Promise<Told> {
-    const standing = this.deduplication.standing(signal, deadline);
-    return standing instanceof Promise
-      ? standing.catch((error: unknown): Told => ({ kind: 'untold', error }))
-      : standing;
+    const untold = (error: unknown): Told => ({ kind: 'untold', error });
+    try {
+      const standing = this.deduplication.standing(signal, deadline);
+      return standing instanceof Promise ? standing.catch(untold) : standing;
+    } catch (error) {
+      return untold(error);
+    }
   }
 
   /** Has a storm carry its signals. `undefined` when it cannot, because its request is over. Never rejects. */

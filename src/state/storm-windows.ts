@@ -18,7 +18,7 @@ export interface StormWindow {
 
 /** New signals, of distinct fingerprints, that are counted together. */
 export interface StormGroup {
-  /** Unique to the group. */
+  /** Unique to the group by its first 32 characters, which are letters and digits: a digest. */
   readonly key: string;
   readonly candidates: readonly StormCandidate[];
   /** The window by what the group's live storm request says: a memory that lost its own goes on from there. */

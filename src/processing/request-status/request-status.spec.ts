@@ -123,6 +123,15 @@ describe('RequestStatus', () => {
     expect(log.messages).toEqual(['status of requests cannot be written now', 'status of requests is written again']);
   });
 
+  it('does not wait longer and longer while it is told more', async () => {
+    requests.failNext('patch', 'unavailable', 6);
+    for (let count = 2; written()?.deduplication === undefined; count++) {
+      await note(undefined, count);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(patches()).toBe(7);
+  });
+
   it('keeps what it was told of a request that could not be read, until it can be', async () => {
     requests.failNext('get', 'unavailable');
     index.mode = 'cold';
