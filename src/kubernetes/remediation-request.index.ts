@@ -78,8 +78,7 @@ export class RemediationRequestIndex {
   }
 
   private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
-    const known = this.byFingerprint.get(fingerprint);
-    const others = known?.filter((request) => request !== previous && request !== entry) ?? [];
+    const others = this.watched(fingerprint).filter((request) => request !== previous && request !== entry);
     if (entry !== undefined) others.push(entry);
     if (others.length > 0) this.byFingerprint.set(fingerprint, others);
     else this.byFingerprint.delete(fingerprint);

@@ -11,7 +11,7 @@ import type { Claim, Confirmation, Occurrences, Release, SignalState } from '../
 import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
-import { neverSeen, standingOf, type Standing } from './standing';
+import { standingOf, type Standing } from './standing';
 
 /** A firing signal that nothing carries, held by us until it is settled. */
 export interface FreshSignal {
@@ -220,7 +220,6 @@ export class Deduplication {
   }
 
   private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {
-    if (found.length === 0) return neverSeen;
     const { fingerprint, occurredAt } = signal;
     const own = found.filter((request) => request.fingerprint === fingerprint);
     const standing = standingOf(own, this.clock.now(), this.cooldownMs, occurredAt);

@@ -12,7 +12,7 @@ export type Standing =
   | { readonly kind: 'open'; readonly generation: number; readonly over?: KnownRequest };
 
 /** Of an incident that has no request at all. */
-export const neverSeen: Standing = { kind: 'open', generation: 1 };
+const neverSeen: Standing = { kind: 'open', generation: 1 };
 
 /**
  * Reads the table of contract, section 5. A new generation is the highest known plus one, so that a clean-up of older
@@ -25,8 +25,10 @@ export function standingOf(
   cooldownMs: number,
   occurredAt = Number.POSITIVE_INFINITY,
 ): Standing {
-  if (requests.length === 0) return neverSeen;
   const newestFirst = [...requests].sort((a, b) => b.generation - a.generation);
+  const [latest] = newestFirst;
+  if (latest === undefined) return neverSeen;
+
   const live = newestFirst.find(({ overSince }) => overSince === undefined);
   if (live !== undefined) return { kind: 'carried', request: live, reason: 'live_request' };
 
@@ -37,6 +39,5 @@ export function standingOf(
   const later = newestFirst.find(({ overSince }) => overSince !== undefined && occurredAt <= overSince);
   if (later !== undefined) return { kind: 'carried', request: later, reason: 'happened_before' };
 
-  const [latest] = newestFirst;
-  return latest === undefined ? neverSeen : { kind: 'open', generation: latest.generation + 1, over: latest };
+  return { kind: 'open', generation: latest.generation + 1, over: latest };
 }

@@ -99,10 +99,7 @@ export class RequestStatus {
     if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || areAllResolved(sightings))
       return false;
     // What waits to be written may be older than this.
-    if (hasSightings(entry)) this.later(ref, sightings, seen);
-    // One that is counted already was scheduled for that; only after a failure it waits for longer than it would now.
-    else if (entry?.seen !== undefined && entry.failures === 0 && seen !== undefined) count(entry, seen);
-    else if (seen !== undefined) this.later(ref, [], seen);
+    if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
     return true;
   }
 
