@@ -28,7 +28,7 @@ const condition = (type: string, status: string) => ({
 });
 
 /** Of a request that says nothing of it. */
-const untold = { resourceVersion: '', severity: 'warning', resolved: false, firingAlerts: new Map() };
+const untold = { resourceVersion: '', severity: 'warning', resolved: false, firingAlerts: [] };
 
 describe('toKnownRequest', () => {
   it('knows a live request by its place, incident and generation', () => {
@@ -64,21 +64,21 @@ describe('toKnownRequest', () => {
     expect(toKnownRequest(found({ signal }), now)).toMatchObject({
       resolved: true,
       severity: 'critical',
-      firingAlerts: new Map([['b', Date.parse(noon)]]),
+      firingAlerts: [{ alert: 'b', since: Date.parse(noon) }],
       recurredAt: Date.parse(noon),
     });
   });
 
   it('takes what fired when it was created for what fires, until its status says more', () => {
     const request = { ...found(), spec: { fingerprint, firingAlerts: [{ fingerprint: 'a', startsAt: created }] } };
-    expect(toKnownRequest(request, now).firingAlerts).toEqual(new Map([['a', Date.parse(created)]]));
+    expect(toKnownRequest(request, now).firingAlerts).toEqual([{ alert: 'a', since: Date.parse(created) }]);
     const resolved = { ...request, status: { signal: { state: 'Resolved', firingAlerts: [] } } } as const;
-    expect(toKnownRequest(resolved, now).firingAlerts.size).toBe(0);
+    expect(toKnownRequest(resolved, now).firingAlerts).toEqual([]);
   });
 
   it('holds no more of a status that somebody else filled than there is room for', () => {
     const many = Array.from({ length: 1_000 }, (_, i) => ({ fingerprint: `${i}`, startsAt: created }));
-    expect(toKnownRequest(found({ signal: { firingAlerts: many } }), now).firingAlerts.size).toBe(64);
+    expect(toKnownRequest(found({ signal: { firingAlerts: many } }), now).firingAlerts).toHaveLength(64);
     const nonsense = { severity: 'loud', firingAlerts: 'all' } as unknown as SignalStatus;
     expect(toKnownRequest(found({ signal: nonsense }), now)).toMatchObject(untold);
   });

@@ -21,21 +21,29 @@ export interface KnownRequest {
   readonly fingerprint: string;
   readonly generation: number;
   /** Milliseconds since the epoch when it became terminal; `undefined` while it is live. */
-  readonly overSince?: number;
+  readonly overSince?: number | undefined;
   readonly createdAt: number;
   /** Of the object as it was read; a patch is made for it. */
   readonly resourceVersion: string;
-  readonly occurrences?: Occurrences;
+  readonly occurrences?: Occurrences | undefined;
   /** The highest that was seen. */
   readonly severity: Severity;
   /** Whether its signal has resolved, and not fired since. */
   readonly resolved: boolean;
-  /** The sender's alerts that still fire, by their own fingerprint, with the time they began, 0 where that is not known. */
-  readonly firingAlerts: ReadonlyMap<string, number>;
+  /** The sender's alerts that still fire, each once. */
+  readonly firingAlerts: readonly KnownAlert[];
   /** When it fired again although the request was over. */
-  readonly recurredAt?: number;
+  readonly recurredAt?: number | undefined;
   /** Of the request of a storm. */
-  readonly storm?: KnownStorm;
+  readonly storm?: KnownStorm | undefined;
+}
+
+/** An alert of the sender. */
+export interface KnownAlert {
+  /** Its own fingerprint. */
+  readonly alert: string;
+  /** Milliseconds since the epoch when it began to fire, 0 where that is not known. */
+  readonly since: number;
 }
 
 /** How a storm stands. */
@@ -68,6 +76,7 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
   const { metadata, spec, status } = request;
   const seen = status?.deduplication;
   const createdAt = timeOf(metadata.creationTimestamp) ?? now;
+  // All of one shape, with members that are undefined: what is added to an object later lies apart from it, a third as large again.
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name ?? '',
@@ -78,23 +87,19 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     severity: severityOf(status?.signal?.severity) ?? severityOf(spec?.severity) ?? 'warning',
     resolved: status?.signal?.state === 'Resolved',
     firingAlerts: firingAlertsOf(status?.signal?.firingAlerts ?? spec?.firingAlerts),
-    ...optional(
-      'storm',
-      spec?.storm?.isStorm
-        ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt))
-        : undefined,
-    ),
-    ...optional('recurredAt', timeOf(status?.signal?.recurredAt)),
-    ...(isTerminal(request) ? { overSince: Math.min(completedAt(request) ?? before?.overSince ?? now, now) } : {}),
-    ...(seen?.occurrenceCount === undefined
-      ? {}
-      : {
-          occurrences: {
+    storm: spec?.storm?.isStorm
+      ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt))
+      : undefined,
+    recurredAt: timeOf(status?.signal?.recurredAt),
+    overSince: isTerminal(request) ? Math.min(completedAt(request) ?? before?.overSince ?? now, now) : undefined,
+    occurrences:
+      seen?.occurrenceCount === undefined
+        ? undefined
+        : {
             count: seen.occurrenceCount,
             firstSeen: timeOf(seen.firstSeen) ?? createdAt,
             lastSeen: timeOf(seen.lastSeen) ?? createdAt,
           },
-        }),
   };
 }
 
@@ -110,13 +115,15 @@ function severityOf(text: string | undefined): Severity | undefined {
 }
 
 /** Anybody who may write a status may have written this one. */
-function firingAlertsOf(alerts: readonly FiringAlert[] | undefined): ReadonlyMap<string, number> {
-  if (!Array.isArray(alerts)) return none;
-  return new Map(
-    (alerts as readonly (Partial<FiringAlert> | null)[])
-      .slice(0, maxFiringAlerts)
-      .map((alert) => [String(alert?.fingerprint), timeOf(alert?.startsAt) ?? 0]),
-  );
+function firingAlertsOf(alerts: readonly FiringAlert[] | undefined): readonly KnownAlert[] {
+  if (!Array.isArray(alerts) || alerts.length === 0) return none;
+  const known = (alerts as readonly (Partial<FiringAlert> | null)[]).slice(0, maxFiringAlerts).map(knownAlertOf);
+  // The last word on each counts.
+  return known.length === 1 ? known : [...new Map(known.map((one) => [one.alert, one])).values()];
+}
+
+function knownAlertOf(alert: Partial<FiringAlert> | null): KnownAlert {
+  return { alert: String(alert?.fingerprint), since: timeOf(alert?.startsAt) ?? 0 };
 }
 
 /** Anybody who may write a status may have written this one. */
@@ -159,7 +166,7 @@ function countOf(value: unknown): number {
 }
 
 /** Most requests of a large cluster are over and have none: they share it. */
-const none: ReadonlyMap<string, number> = new Map();
+const none: readonly KnownAlert[] = [];
 
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);

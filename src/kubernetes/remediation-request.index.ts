@@ -79,8 +79,9 @@ export class RemediationRequestIndex {
 
   private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
     const others = this.watched(fingerprint).filter((request) => request !== previous && request !== entry);
-    if (entry !== undefined) others.push(entry);
-    if (others.length > 0) this.byFingerprint.set(fingerprint, others);
+    // Nearly always one: a list that grows by one begins with room for 17.
+    const requests = entry === undefined ? others : others.length === 0 ? [entry] : [...others, entry];
+    if (requests.length > 0) this.byFingerprint.set(fingerprint, requests);
     else this.byFingerprint.delete(fingerprint);
   }
 }

@@ -14,8 +14,8 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
   const { labels, annotations } = spec as Partial<RemediationRequestSpec>;
   const { severity, firingAlerts } = toKnownRequest(request, now);
   const { source, alertManager, ...links } = spec.metadata;
-  const [first] = [...firingAlerts].sort(([, a], [, b]) => a - b);
-  const since = first === undefined || first[1] === 0 ? parseTimestamp(spec.firingTime) : first[1];
+  const [first] = firingAlerts.toSorted((a, b) => a.since - b.since);
+  const since = first === undefined || first.since === 0 ? parseTimestamp(spec.firingTime) : first.since;
   return {
     source: spec.signalType || source,
     name: spec.alertName,
@@ -35,7 +35,7 @@ export function signalOf(request: RemediationRequest, now: number): Signal {
     links: { ...links, ...(alertManager === undefined ? {} : { externalURL: alertManager }) },
     fingerprint: spec.fingerprint,
     // None of its sender's alerts fires, and yet it recurred: it tells of occurrences.
-    ...(first === undefined ? { occurredAt: now } : { senderFingerprint: first[0] }),
+    ...(first === undefined ? { occurredAt: now } : { senderFingerprint: first.alert }),
     payload: parsed(spec.originalPayload),
   };
 }

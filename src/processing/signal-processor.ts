@@ -3,7 +3,7 @@ import type { Authorizer } from '../auth/authorizer';
 import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
 import type { StormSpec } from '../kubernetes/remediation-request';
-import type { KnownRequest } from '../kubernetes/known-request';
+import type { KnownAlert, KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
 import type { RequestRef } from '../request-ref';
@@ -99,17 +99,9 @@ export class SignalProcessor {
   }
 
   /** Opens the next generation of an incident that was received, and answered, before. Never rejects. */
-  async reopen(
-    signal: Signal,
-    firingAlerts: ReadonlyMap<string, number>,
-    deadline: AbortSignal,
-  ): Promise<SignalOutcome> {
+  async reopen(signal: Signal, firingAlerts: readonly KnownAlert[], deadline: AbortSignal): Promise<SignalOutcome> {
     const outcomes: Outcomes = new Map();
-    const alerts = [...firingAlerts].map(([senderFingerprint, startsAt]) => ({
-      ...signal,
-      senderFingerprint,
-      startsAt,
-    }));
+    const alerts = firingAlerts.map(({ alert, since }) => ({ ...signal, senderFingerprint: alert, startsAt: since }));
     const incident = { signal, all: alerts.length > 0 ? alerts : [signal], reopened: true };
     await this.processFiring([incident], outcomes, deadline);
     const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));

@@ -12,7 +12,7 @@ export function aKnownRequest(members: Partial<KnownRequest> = {}): KnownRequest
     resourceVersion: '1',
     severity: 'critical',
     resolved: false,
-    firingAlerts: new Map(),
+    firingAlerts: [],
     ...members,
   };
 }

@@ -19,9 +19,10 @@ const resolves = (alert: string, endsAt?: number): Sighting => ({
   status: 'resolved',
   ...(endsAt === undefined ? {} : { endsAt }),
 });
+const since = (name: string, time: number) => ({ alert: name, since: time });
 /** A request that these alerts fire for, since noon. */
 const firing = (...alerts: string[]): KnownRequest =>
-  aKnownRequest({ severity: 'warning', firingAlerts: new Map(alerts.map((alert) => [alert, noon])) });
+  aKnownRequest({ severity: 'warning', firingAlerts: alerts.map((name) => since(name, noon)) });
 const resolved = (): KnownRequest => aKnownRequest({ severity: 'warning', resolved: true });
 const after = (known: KnownRequest, ...sightings: Sighting[]) => signalStatusAfter(known, sightings);
 const alert = (fingerprint: string, startsAt = noon) => ({ fingerprint, startsAt: formatTimestamp(startsAt) });
@@ -98,17 +99,14 @@ describe('how the signal of a request stands', () => {
   it('ignores the end of an earlier firing', () => {
     const again = after(firing('a'), fires('a', noon + 10 * minute));
     expect(again).toMatchObject({ firingAlerts: [alert('a', noon + 10 * minute)] });
-    const known = aKnownRequest({ severity: 'warning', firingAlerts: new Map([['a', noon + 10 * minute]]) });
+    const known = aKnownRequest({ severity: 'warning', firingAlerts: [since('a', noon + 10 * minute)] });
     expect(after(known, resolves('a', noon + 5 * minute))).toBeUndefined();
     expect(after(known, resolves('a', noon + 10 * minute))).toMatchObject({ state: 'Resolved' });
   });
 
   it('judges the end of an alert by its own beginning, not by that of another', () => {
     const known = aKnownRequest({
-      firingAlerts: new Map([
-        ['a', noon],
-        ['b', noon + 10 * minute],
-      ]),
+      firingAlerts: [since('a', noon), since('b', noon + 10 * minute)],
     });
     expect(after(known, resolves('a', noon + 5 * minute))).toMatchObject({
       state: 'Firing',
@@ -120,7 +118,7 @@ describe('how the signal of a request stands', () => {
     const { startsAt: _, ...unsaid } = fires('a');
     expect(after(firing('a'), unsaid)).toBeUndefined();
     expect(after(resolved(), unsaid)).toMatchObject({ firingAlerts: [{ fingerprint: 'a' }] });
-    const known = aKnownRequest({ severity: 'warning', firingAlerts: new Map([['a', 0]]) });
+    const known = aKnownRequest({ severity: 'warning', firingAlerts: [since('a', 0)] });
     expect(after(known, resolves('a', noon - minute))).toMatchObject({ state: 'Resolved' });
   });
 
@@ -136,7 +134,7 @@ describe('how the signal of a request stands', () => {
     expect(firingAlertsAfter(undefined, sightings)).toHaveLength(64);
     const full = aKnownRequest({
       severity: 'warning',
-      firingAlerts: new Map(sightings.slice(0, 64).map((s) => [s.alert, noon])),
+      firingAlerts: sightings.slice(0, 64).map((s) => since(s.alert, noon)),
     });
     expect(after(full, fires('one too many'))).toBeUndefined();
   });
@@ -160,10 +158,7 @@ describe('how the signal of a request stands', () => {
       expect(after(known, resolves('a'))).toMatchObject({ state: 'Resolved', recurredAt: null });
       const two = {
         ...known,
-        firingAlerts: new Map([
-          ['a', noon],
-          ['b', noon],
-        ]),
+        firingAlerts: [since('a', noon), since('b', noon)],
       };
       expect(after(two, resolves('a'))).toMatchObject({ state: 'Firing', recurredAt: formatTimestamp(noon + 1_000) });
     });

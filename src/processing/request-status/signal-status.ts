@@ -1,12 +1,11 @@
-import type { KnownRequest } from '../../kubernetes/known-request';
+import type { KnownAlert, KnownRequest } from '../../kubernetes/known-request';
 import { maxFiringAlerts, type FiringAlert, type SignalStatus } from '../../kubernetes/remediation-request';
 import { severities } from '../../signal/severity';
 import { formatTimestamp } from '../../signal/timestamp';
 import type { Occurrences } from '../../state/signal-state';
 import { firingLast, type Sighting } from './sighting';
 
-type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt'> & {
-  readonly firingAlerts: ReadonlyMap<string, number>;
+type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt' | 'firingAlerts'> & {
   readonly resolvedAt?: number;
 };
 
@@ -27,7 +26,7 @@ function isKnown(
   { severity, resolved, recurredAt, overSince, firingAlerts }: KnownRequest,
   { status, alert, startsAt = 0, severity: seen, occurredAt }: Sighting,
 ): boolean {
-  const since = firingAlerts.get(alert);
+  const since = sinceWhen(firingAlerts, alert);
   return (
     status === 'firing' &&
     occurredAt === undefined &&
@@ -59,9 +58,9 @@ export function firingAlertsAfter(before: KnownRequest | undefined, sightings: r
   const [only, ...others] = sightings;
   // Most incidents are one alert, with nothing before it.
   if (before === undefined && only?.status === 'firing' && only.occurredAt === undefined && others.length === 0)
-    return [toFiringAlert(only.alert, only.startsAt)];
-  const none: Standing = { severity: 'info', resolved: false, firingAlerts: before?.firingAlerts ?? new Map() };
-  return toFiringAlerts(after(none, sightings).firingAlerts);
+    return [toFiringAlert({ alert: only.alert, since: only.startsAt ?? 0 })];
+  const none: Standing = { severity: 'info', resolved: false, firingAlerts: before?.firingAlerts ?? [] };
+  return after(none, sightings).firingAlerts.map(toFiringAlert);
 }
 
 function after(before: Standing, sightings: readonly Sighting[], overSince?: number): Standing {
@@ -74,28 +73,35 @@ function after(before: Standing, sightings: readonly Sighting[], overSince?: num
 
 function afterFiring(standing: Standing, sighting: Sighting, overSince: number | undefined): Standing {
   const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
-  const firingAlerts = new Map(standing.firingAlerts);
-  const since = firingAlerts.get(alert);
-  if (occurredAt !== undefined) {
-    if (overSince !== undefined && occurredAt <= overSince) return standing;
-  } else if (since === undefined ? firingAlerts.size < maxFiringAlerts : startsAt > since)
-    firingAlerts.set(alert, startsAt);
+  if (occurredAt !== undefined && overSince !== undefined && occurredAt <= overSince) return standing;
   return {
     severity: severities.indexOf(severity) < severities.indexOf(standing.severity) ? severity : standing.severity,
     resolved: false,
-    firingAlerts,
+    firingAlerts:
+      occurredAt === undefined ? withAlert(standing.firingAlerts, { alert, since: startsAt }) : standing.firingAlerts,
     ...(overSince !== undefined ? { recurredAt: standing.recurredAt ?? receivedAt } : {}),
   };
 }
 
 function afterResolved(standing: Standing, { alert, endsAt, receivedAt }: Sighting): Standing {
-  const firingSince = standing.firingAlerts.get(alert);
+  const firingSince = sinceWhen(standing.firingAlerts, alert);
   // It tells the end of an earlier firing: this one began after it.
   if (firingSince !== undefined && endsAt !== undefined && endsAt < firingSince) return standing;
-  const firingAlerts = new Map(standing.firingAlerts);
-  firingAlerts.delete(alert);
-  if (firingAlerts.size > 0 || standing.resolved) return { ...standing, firingAlerts };
+  const firingAlerts = standing.firingAlerts.filter((one) => one.alert !== alert);
+  if (firingAlerts.length > 0 || standing.resolved) return { ...standing, firingAlerts };
   return { severity: standing.severity, resolved: true, resolvedAt: endsAt ?? receivedAt, firingAlerts };
+}
+
+/** Since when an alert fires; `undefined` when it does not. */
+function sinceWhen(alerts: readonly KnownAlert[], alert: string): number | undefined {
+  return alerts.find((one) => one.alert === alert)?.since;
+}
+
+/** With an alert that fires, where there is room for it; of one that fires already, the later beginning. */
+function withAlert(alerts: readonly KnownAlert[], fires: KnownAlert): readonly KnownAlert[] {
+  const since = sinceWhen(alerts, fires.alert);
+  if (since === undefined) return alerts.length < maxFiringAlerts ? [...alerts, fires] : alerts;
+  return fires.since > since ? alerts.map((one) => (one.alert === fires.alert ? fires : one)) : alerts;
 }
 
 function isSame(before: Standing, after: Standing): boolean {
@@ -103,8 +109,8 @@ function isSame(before: Standing, after: Standing): boolean {
     before.severity === after.severity &&
     before.resolved === after.resolved &&
     before.recurredAt === after.recurredAt &&
-    before.firingAlerts.size === after.firingAlerts.size &&
-    [...after.firingAlerts].every(([alert, since]) => before.firingAlerts.get(alert) === since)
+    before.firingAlerts.length === after.firingAlerts.length &&
+    after.firingAlerts.every(({ alert, since }) => sinceWhen(before.firingAlerts, alert) === since)
   );
 }
 
@@ -112,18 +118,14 @@ function toStatus({ severity, resolved, resolvedAt, firingAlerts, recurredAt }: 
   return {
     state: resolved ? 'Resolved' : 'Firing',
     severity,
-    firingAlerts: toFiringAlerts(firingAlerts),
+    firingAlerts: firingAlerts.map(toFiringAlert),
     ...(resolved && resolvedAt === undefined ? {} : { resolvedAt: textOrNull(resolvedAt) }),
     recurredAt: textOrNull(recurredAt),
   };
 }
 
-function toFiringAlerts(alerts: ReadonlyMap<string, number>): FiringAlert[] {
-  return [...alerts].map(([fingerprint, startsAt]) => toFiringAlert(fingerprint, startsAt));
-}
-
-function toFiringAlert(fingerprint: string, startsAt = 0): FiringAlert {
-  return startsAt === 0 ? { fingerprint } : { fingerprint, startsAt: formatTimestamp(startsAt) };
+function toFiringAlert({ alert, since }: KnownAlert): FiringAlert {
+  return since === 0 ? { fingerprint: alert } : { fingerprint: alert, startsAt: formatTimestamp(since) };
 }
 
 function textOrNull(time: number | undefined): string | null {
