@@ -3,6 +3,7 @@
 //
 //   npm run measure:request-memory
 import { createHash } from 'node:crypto';
+import { URL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { buildRemediationRequest } from '../dist/kubernetes/remediation-request.factory.js';
@@ -10,7 +11,12 @@ import { RemediationRequestIndex } from '../dist/kubernetes/remediation-request.
 
 const counts = [10_000, 100_000];
 const begin = Date.UTC(2026, 0, 1);
-const classification = { environment: 'production', environmentSource: 'label', priority: 'P1', prioritySource: 'rego' };
+const classification = {
+  environment: 'production',
+  environmentSource: 'label',
+  priority: 'P1',
+  prioritySource: 'rego',
+};
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
@@ -73,6 +79,8 @@ for (const count of counts)
     index.cache.start();
     await index.cache.whenSynced(new AbortController().signal);
     const grown = heapUsed() - before;
-    console.log(`${String(count).padStart(8)} | ${isOver ? 'over' : 'live'}  | ${Math.round(grown / index.cache.size)}`);
+    console.log(
+      `${String(count).padStart(8)} | ${isOver ? 'over' : 'live'}  | ${Math.round(grown / index.cache.size)}`,
+    );
   }
 process.exit();

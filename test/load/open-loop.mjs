@@ -1,11 +1,11 @@
 // Two gateways as two pods have them, each with half a core, under webhooks that come at a fixed rate whether answers come or not:
 //
-//   npm run bench:open [-- --rates 100,1250,2500] [--seconds N] [--warm-up N] [--rounds N] [--api MS] [--json FILE]
+//   npm run bench:open [-- --rates 100,1250,2500] [--seconds N] [--warm-up N] [--rounds N] [--api MS] [--floor] [--json FILE]
 //
 // Half of the alerts are new and half repeat one; webhooks take turns between the gateways, which share a Redis and an API server. Latency
 // counts from when a webhook was due. Each rate of each round has processes of its own, in random order. The gateways are on one core,
 // everything else is on the other one. Medians of rounds; of the longest times, of memory and of lateness the worst. The lowest rate shows
-// what is left where nobody waits.
+// what is left where nobody waits. With --floor two floors (floor.mjs) are measured as well, in their place: what they miss is the machine's.
 import { parseArgs } from 'node:util';
 import { Processes, cores, shuffled } from './processes.mjs';
 import { CpuQuota } from './quota.mjs';
@@ -20,10 +20,12 @@ const { values } = parseArgs({
     'warm-up': { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     api: { type: 'string', default: '8' },
+    floor: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
 const rates = values.rates.split(',').map(Number);
+const kinds = values.floor ? ['floor', 'gateway'] : ['gateway'];
 const apiMs = Number(values.api);
 const coresEach = 0.5;
 const scenario = 'half';
@@ -33,14 +35,14 @@ const mostDifference = 0.1;
 /** Of each gateway. */
 const connections = 128;
 
-async function measure(rate) {
+async function measure({ kind, rate }) {
   const processes = new Processes();
   try {
     const redisPort = await processes.redis(cores.others);
     const api = await processes.fork('./api-server.mjs', [values.api], cores.others);
     const gateways = [];
     for (let i = 0; i < 2; i++)
-      gateways.push(await processes.gateway({ api: api.first.url, redisPort, core: cores.measured }));
+      gateways.push(await processes[kind]({ api: api.first.url, redisPort, core: cores.measured }));
     const quotas = gateways.map(({ pid }) => processes.quota(pid, coresEach));
     const generator = await processes.punctualGenerator(cores.others);
     const urls = gateways.map(({ url }) => url);
@@ -59,6 +61,7 @@ async function measure(rate) {
     }));
     const { objects, took } = await api.ask('count');
     return {
+      kind,
       rate,
       ...posted,
       warmUp: warm.statuses,
@@ -75,7 +78,7 @@ async function measure(rate) {
   }
 }
 
-function summary(rate, rounds) {
+function summary({ kind, rate }, rounds) {
   const mid = (of) => median(rounds.map(of));
   const refused = rounds
     .flatMap(({ statuses, warmUp }) => Object.keys({ ...statuses, ...warmUp }))
@@ -84,6 +87,7 @@ function summary(rate, rounds) {
   // Half of the webhooks wait for the API server and half do not: what lies in the middle of all is chance.
   const difference = rounds.length < 2 ? undefined : apart(rounds.map(({ byStatus }) => byStatus[201]?.p50 ?? 0));
   return {
+    kind,
     rate,
     p50: mid(({ latency }) => latency.p50),
     p95: mid(({ latency }) => latency.p95),
@@ -112,6 +116,7 @@ function summary(rate, rounds) {
 
 const ms = (value) => value.toFixed(1);
 const columns = [
+  ['two of', ({ kind }) => kind],
   ['webhooks/s', ({ rate }) => rate],
   ['p50', ({ p50 }) => ms(p50)],
   ['p95', ({ p95 }) => ms(p95)],
@@ -147,17 +152,18 @@ try {
   console.error(`no quota of processors can be set here: ${error.message}`);
   process.exit(2);
 }
+const runs = rates.flatMap((rate) => kinds.map((kind) => ({ kind, rate })));
 const measured = [];
 for (let round = 0; round < Number(values.rounds); round++)
-  for (const rate of shuffled(rates)) measured.push(await measure(rate));
-const results = rates.map((rate) =>
+  for (const run of shuffled(runs)) measured.push(await measure(run));
+const results = runs.map((run) =>
   summary(
-    rate,
-    measured.filter((round) => round.rate === rate),
+    run,
+    measured.filter(({ kind, rate }) => kind === run.kind && rate === run.rate),
   ),
 );
 console.log(heading(columns.map(([title]) => title)));
 for (const result of results) console.log(rowOf(columns, result));
-printGoals(results.flatMap(goalsOf));
+printGoals(results.filter(({ kind }) => kind === 'gateway').flatMap(goalsOf));
 writeJson(values.json, { apiMs, results });
 if (results.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
