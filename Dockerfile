@@ -51,12 +51,14 @@ COPY --from=build /out /app
 COPY --from=compiled /app/dist/bundle.cache /app/dist/
 WORKDIR /app
 # Distroless has node in /nodejs. What lives long in its heap may take a share of the container's memory limit: buffers, code and opa need the
-# rest. A young generation of three times 8 MiB holds what the webhooks under way need; more costs memory and saves no time. Two arenas are
-# enough for the memory of buffers; one for each thread would keep some 30 MiB.
+# rest. A young generation of three times 16 MiB holds what the webhooks under way need: with half of it a new alert takes a tenth more CPU,
+# for it is copied more often. Of the allocator of buffers: two arenas are enough, one for each thread would keep some 30 MiB; and its
+# threshold for what is given back when it is freed stays what it is, else it grows with the program's text and keeps some 15 MiB.
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
     NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
-    NODE_OPTIONS="--max-old-space-size-percentage=55 --max-semi-space-size=8"
+    MALLOC_MMAP_THRESHOLD_=131072 \
+    NODE_OPTIONS="--max-old-space-size-percentage=55 --max-semi-space-size=16"
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["node", "dist/main.js"]

@@ -157,14 +157,14 @@ export class Processes {
 export function imageEnvironment() {
   const dockerfile = readFileSync(here('../../Dockerfile'), 'utf8');
   const flags = /NODE_OPTIONS="([^"]*)"/.exec(dockerfile)[1];
-  const arenas = /MALLOC_ARENA_MAX=(\d+)/.exec(dockerfile)[1];
+  const allocator = [...dockerfile.matchAll(/\b(MALLOC_\w+)=(\d+)/g)].map(([, name, value]) => [name, value]);
   const fixed = flags.replace(
     /--max-old-space-size-percentage=(\d+)/,
     (_, share) => `--max-old-space-size=${Math.floor((memoryLimit * share) / 100)}`,
   );
   return {
     NODE_ENV: 'production',
-    MALLOC_ARENA_MAX: arenas,
+    ...Object.fromEntries(allocator),
     NODE_OPTIONS: `${fixed} --import=${new URL('./probe.mjs', import.meta.url).href}`,
   };
 }
