@@ -62,7 +62,7 @@ export interface KnownStorm {
   readonly windowStartedAt: number;
   readonly lastMemberAt: number;
   readonly approximate: boolean;
-  readonly writer?: string;
+  readonly writer?: string | undefined;
 }
 
 /** A request that somebody else may have written, by whatever CRD is installed. */
@@ -149,7 +149,7 @@ function stormOf(
     windowStartedAt: timeOf(status?.windowStartedAt) ?? createdAt,
     lastMemberAt: timeOf(status?.lastMemberAt) ?? createdAt,
     approximate: status?.countApproximate === true,
-    ...optional('writer', typeof status?.writer === 'string' ? status.writer : undefined),
+    writer: typeof status?.writer === 'string' ? status.writer : undefined,
   };
 }
 
@@ -167,10 +167,6 @@ function countOf(value: unknown): number {
 
 /** Most requests of a large cluster are over and have none: they share it. */
 const none: readonly KnownAlert[] = [];
-
-function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
-}
 
 function timeOf(value: unknown): number | undefined {
   return value instanceof Date ? value.getTime() : parseTimestamp(value);

@@ -79,8 +79,8 @@ export class RemediationRequestIndex {
 
   private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
     const others = this.watched(fingerprint).filter((request) => request !== previous && request !== entry);
-    // Nearly always one: a list that grows by one begins with room for 17.
-    const requests = entry === undefined ? others : others.length === 0 ? [entry] : [...others, entry];
+    // Nearly always one, for which a list that grows would have room for 17; one that is joined is as long as it must be.
+    const requests = entry === undefined ? others : others.concat(entry);
     if (requests.length > 0) this.byFingerprint.set(fingerprint, requests);
     else this.byFingerprint.delete(fingerprint);
   }
