@@ -87,6 +87,25 @@ const byPlace = {
   },
 };
 
+/**
+ * A function that is assigned to a member is old for V8 from the start: it keeps what it can reach until the next major collection. Of each
+ * command of ioredis that was all that was sent and answered, 280 bytes of each known alert among 50, and a seventh of its CPU (ADR 0010).
+ */
+const shortLived = {
+  name: 'short-lived',
+  setup({ onLoad }) {
+    onLoad({ filter: /node_modules\/ioredis\/built\/Command\.js$/ }, async ({ path }) => {
+      const contents = await readFile(path, 'utf8');
+      const changed = contents.replace(
+        /this\.reject = (\(err\) => \{.*?\n {12}\};)/s,
+        'const rejectCommand = $1\nthis.reject = rejectCommand;',
+      );
+      if (changed === contents) throw new Error(`${path} is not what it was: see whether its commands are short-lived`);
+      return { contents: changed };
+    });
+  },
+};
+
 const { warnings } = await build({
   entryPoints: ['dist/cli/run.js'],
   outfile: 'dist/bundle.js',
@@ -97,7 +116,7 @@ const { warnings } = await build({
   // What stays outside is required: that a script imports is an experiment, of which Node.js warns at every start.
   supported: { 'dynamic-import': false },
   external: [...lookedFor.flatMap((name) => [name, `${name}/*`]), ...withFiles],
-  plugins: [withoutUnused, oneRequire, calls, byPlace],
+  plugins: [withoutUnused, oneRequire, calls, byPlace, shortLived],
   define: { 'import.meta.url': 'importMetaUrl' },
   // As Node.js wraps a module of CommonJS.
   banner: {

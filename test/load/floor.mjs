@@ -71,14 +71,16 @@ app.post('/api/v1/signals/prometheus', async (request, reply) => {
   const token = randomUUID();
   const fingerprints = alerts.map(({ labels }) => fingerprintOf(labels));
   const keys = fingerprints.map((fingerprint) => `floor:{${fingerprint}}`);
-  const claimed = await redis.claim(keys.length, ...keys, ttlMs, leaseMs, ...keys.flatMap(() => [token, '']));
+  const claimed = JSON.parse(
+    await redis.claim(keys.length, ...keys, ttlMs, leaseMs, ...keys.flatMap(() => [token, ''])),
+  );
   const results = fingerprints.map((fingerprint, i) => ({
     fingerprint,
     status: 'duplicate',
     remediation_request_name: claimed[5 * i],
     occurrence_count: claimed[5 * i + 1],
   }));
-  const fresh = results.filter((_, i) => claimed[5 * i] === null);
+  const fresh = results.filter((_, i) => claimed[5 * i] === false);
   let next = 0;
   const work = async () => {
     for (let at = next++; at < fresh.length; at = next++) {

@@ -38,7 +38,7 @@ for i, key in ipairs(KEYS) do
     answer(false, false, false, false, 0)
   end
 end
-return reply
+return cjson.encode(reply)
 `,
   5,
 );

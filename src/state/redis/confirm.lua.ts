@@ -36,7 +36,7 @@ for i, key in ipairs(KEYS) do
     answer(count, firstSeen, now)
   end
 end
-return reply
+return cjson.encode(reply)
 `,
   3,
 );

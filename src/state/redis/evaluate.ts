@@ -6,14 +6,28 @@ import type { ScriptReply } from './script-batch';
 /** Runs a script by its digest, and in full where that is not known. */
 export async function evaluate(
   client: Redis | Cluster,
-  { lua, sha1 }: RedisScript,
+  script: RedisScript,
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<ScriptReply> {
   try {
-    return (await client.evalsha(sha1, keys.length, ...keys, ...args)) as ScriptReply;
+    return toReply(await client.evalsha(script.sha1, keys.length, ...keys, ...args));
   } catch (error) {
     if (!isUnknownScript(error as Error)) throw error;
-    return (await client.eval(lua, keys.length, ...keys, ...args)) as ScriptReply;
+    return evaluateInFull(client, script, keys, args);
   }
+}
+
+/** Runs a script by its text, by which Redis learns of its digest. */
+export async function evaluateInFull(
+  client: Redis | Cluster,
+  { lua }: RedisScript,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<ScriptReply> {
+  return toReply(await client.eval(lua, keys.length, ...keys, ...args));
+}
+
+function toReply(answer: unknown): ScriptReply {
+  return typeof answer === 'string' ? (JSON.parse(answer) as ScriptReply) : [];
 }

@@ -13,7 +13,7 @@ for _, key in ipairs(KEYS) do
     reply[#reply + 1] = value
   end
 end
-return reply
+return cjson.encode(reply)
 `,
   4,
 );

@@ -99,5 +99,5 @@ for i, member in ipairs(input.members) do
   local known = redis.call('HGET', key, 'm:' .. member.f)
   reply[5 + i] = known and (known == '{}' and 0 or 1) or (member.on and 1 or -1)
 end
-return reply
+return cjson.encode(reply)
 `);

@@ -8,7 +8,7 @@ import { redisScript } from './redis-script';
  * `lastMemberAt` of an open window, and a field `p:<fingerprint>` for each signal that may be part of a pattern.
  * ARGV: rate threshold and window, pattern threshold and window, similarity, aggregation window, longest window, patterns
  * that are remembered; then per group, as JSON, its candidates (`f`ingerprint, `r`esource, `t`okens) and its known window.
- * Answers a JSON text per group: the place of each candidate (0 ordinary, 1 crossing, 2 member), the window, and the
+ * Answers an object per group: the `places` of each candidate (0 ordinary, 1 crossing, 2 member), the window, and the
  * fingerprints before the crossing.
  */
 export const placeScript = redisScript(
@@ -119,9 +119,9 @@ for g = 1, #KEYS / 2 do
     redis.call('PEXPIRE', rateKey, rateMs)
     redis.call('PEXPIRE', windowKey, patternMs)
   end
-  reply[#reply + 1] = cjson.encode(answer)
+  reply[#reply + 1] = answer
 end
-return reply
+return cjson.encode(reply)
 `,
   1,
 );

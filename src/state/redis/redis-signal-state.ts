@@ -66,7 +66,7 @@ export class RedisSignalState implements SignalState {
         lifeMs ?? '',
       ]),
     });
-    return confirmations.map((_, i) => (reply[i * 3] === null ? undefined : occurrencesAt(reply, i * 3)));
+    return confirmations.map((_, i) => (reply[i * 3] === false ? undefined : occurrencesAt(reply, i * 3)));
   }
 
   async release(releases: readonly Release[]): Promise<void> {

@@ -51,7 +51,7 @@ export class RedisStormWindows implements StormWindows {
         }),
       ]),
     });
-    return reply.map((text) => placementsOf(JSON.parse(String(text)) as Answer));
+    return reply.map((answer) => placementsOf(answer as Answer));
   }
 
   async close(key: string): Promise<void> {

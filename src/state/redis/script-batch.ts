@@ -7,7 +7,8 @@ export interface ScriptBatch {
   readonly each: readonly (readonly (string | number)[])[];
 }
 
-export type ScriptReply = readonly (string | number | null)[];
+/** What a script answers, from the JSON text that it is sent as. Empty when it answers nothing. */
+export type ScriptReply = readonly unknown[];
 
 export function argumentsOf({ common, each }: ScriptBatch): (string | number)[] {
   return [...common, ...each.flat()];

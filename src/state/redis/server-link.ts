@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { evaluate } from './evaluate';
+import { evaluate, evaluateInFull } from './evaluate';
 import { probeScript } from './probe.lua';
 import { parseRedisAddress } from './redis-address';
 import {
@@ -63,11 +63,11 @@ export class ServerLink implements RedisLink {
     return this.queue.run(script, batch);
   }
 
-  private async send(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
+  private send(script: RedisScript, batch: ScriptBatch): Promise<ScriptReply> {
     const args = argumentsOf(batch);
     if (this.sentScripts.has(script)) return evaluate(this.client, script, batch.keys, args);
     this.sentScripts.add(script);
-    return (await this.client.eval(script.lua, batch.keys.length, ...batch.keys, ...args)) as ScriptReply;
+    return evaluateInFull(this.client, script, batch.keys, args);
   }
 
   async probe(): Promise<void> {

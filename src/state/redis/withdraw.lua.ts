@@ -24,5 +24,5 @@ left = math.min(capacity, left - granted)
 
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.9f', left), 'at', now)
 redis.call('PEXPIRE', KEYS[1], math.ceil((capacity - left) / perMs) + 1)
-return { granted, granted == 0 and math.ceil((1 - left) / perMs) or 0 }
+return cjson.encode({ granted, granted == 0 and math.ceil((1 - left) / perMs) or 0 })
 `);
