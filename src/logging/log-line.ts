@@ -27,12 +27,13 @@ export function membersOf(fields: object, forPeople: boolean): string {
   return members;
 }
 
-/** Whether all members are texts that need neither to be cut nor redacted, as most lines have them: JSON writes them together. */
+/** Whether all members are numbers, or texts that need neither to be cut nor redacted, as most lines have them: JSON writes them together. */
 function isShort(fields: object): boolean {
   for (const name in fields) {
     const value = (fields as Readonly<Record<string, unknown>>)[name];
     if (value === undefined) continue;
-    if (typeof value !== 'string' || value.length > maxValueLength || secrets.has(name)) return false;
+    const isAsItIs = typeof value === 'string' ? value.length <= maxValueLength : typeof value === 'number';
+    if (!isAsItIs || secrets.has(name)) return false;
   }
   return true;
 }
