@@ -93,7 +93,9 @@ const byPlace = {
  */
 const shortLived = {
   name: 'short-lived',
-  setup({ onLoad }) {
+  setup({ onLoad, onEnd }) {
+    let isFound = false;
+    onEnd(() => (isFound ? undefined : { errors: [{ text: 'the commands of ioredis are not where they were' }] }));
     onLoad({ filter: /node_modules\/ioredis\/built\/Command\.js$/ }, async ({ path }) => {
       const contents = await readFile(path, 'utf8');
       const changed = contents.replace(
@@ -101,6 +103,7 @@ const shortLived = {
         'const rejectCommand = $1\nthis.reject = rejectCommand;',
       );
       if (changed === contents) throw new Error(`${path} is not what it was: see whether its commands are short-lived`);
+      isFound = true;
       return { contents: changed };
     });
   },

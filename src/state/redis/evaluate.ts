@@ -29,5 +29,6 @@ export async function evaluateInFull(
 }
 
 function toReply(answer: unknown): ScriptReply {
-  return typeof answer === 'string' ? (JSON.parse(answer) as ScriptReply) : [];
+  // Anything else is no answer of ours, and what cannot be parsed is an error.
+  return answer === null ? [] : (JSON.parse(answer as string) as ScriptReply);
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * What it answers is a list that it encodes as JSON: V8 reads one text in half the time in which the client library decodes a value
- * after the other. It must not be empty, for Lua cannot tell an empty list from an empty object.
+ * A Lua script, by its text and its digest. What it answers is a list that it encodes as JSON: V8 reads one text in half the time in which
+ * the client library decodes a value after the other. It must not be empty, for Lua cannot tell an empty list from an empty object.
  */
 export interface RedisScript {
   readonly lua: string;
