@@ -99,12 +99,7 @@ export class RequestStatus {
     if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || areAllResolved(sightings))
       return false;
     // What waits to be written may be older than this.
-    if (hasSightings(entry)) this.later(ref, sightings, seen);
-    else if (seen !== undefined) {
-      // One that waits to be written has its turn; after a failure a sighting tries again sooner.
-      if (entry?.seen !== undefined && entry.failures === 0) count(entry, seen);
-      else this.later(ref, [], seen);
-    }
+    if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
     return true;
   }
 
