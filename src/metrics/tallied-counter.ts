@@ -1,18 +1,16 @@
-import { Counter } from 'prom-client';
-
-type Value = string | number | undefined;
+import { Counter, type LabelValues } from 'prom-client';
 
 interface Tally<L extends string> {
-  readonly labels: Partial<Record<L, string | number>>;
+  readonly labels: LabelValues<L>;
   counted: number;
 }
 
 /** By the value of one label after the other: to join them, and to look for the joined text, costs nearly four times as much. */
 class Tallies<L extends string> {
-  private readonly further = new Map<Value, Tallies<L>>();
+  private readonly further = new Map<LabelValues<L>[L], Tallies<L>>();
   private tally: Tally<L> | undefined;
 
-  of(labels: Partial<Record<L, string | number>>, names: readonly L[], from = 0): Tally<L> {
+  of(labels: LabelValues<L>, names: readonly L[], from = 0): Tally<L> {
     const name = names[from];
     if (name === undefined) return (this.tally ??= { labels: { ...labels }, counted: 0 });
     const value = labels[name];
@@ -51,7 +49,7 @@ export class TalliedCounter<L extends string> extends Counter<L> {
   }
 
   /** @param labels of a closed set: each combination is remembered */
-  count(labels: Partial<Record<L, string | number>>, by = 1): void {
+  count(labels: LabelValues<L>, by = 1): void {
     this.tallies.of(labels, this.names).counted += by;
   }
 
