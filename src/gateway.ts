@@ -17,6 +17,7 @@ import { parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
 import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
+import { admitBodies, Admission } from './http/admission';
 import { ErrorFilter } from './http/error.filter';
 import { createHttpServer } from './http/http-server';
 import { followTlsPair, readTlsPair } from './http/server-tls';
@@ -75,11 +76,17 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
 
   const metrics = app.get(GatewayMetrics);
   metrics.buildInfo.set({ version, node: process.version }, 1);
-  reportSizes(app, metrics);
+  const admission = new Admission(
+    { maxBytes: server.maxBytesInProgress, maxBodyBytes: server.maxBodyBytes },
+    metrics,
+    logger,
+  );
+  reportSizes(app, metrics, admission);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
   const signed = new SignedRequests(signaturesOf(config), metrics, logger);
   authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
+  admitBodies(fastify, admission);
   acceptJsonBodies(fastify, (request, body) => scopeOf(request).verifyBody?.(body));
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
@@ -130,7 +137,7 @@ function signaturesOf({ adapters }: GatewayConfig): ReadonlyMap<string, BodySign
 const circuitStates = ['closed', 'open', 'half-open'];
 
 /** Nothing grows unseen: every memory that is bounded or watched shows its size. */
-function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void {
+function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics, admission: Admission): void {
   const authenticator = app.get(Authenticator);
   const addresses = app.get<SharedLimit>(ADDRESS_LIMIT);
   const authorizer = app.get(Authorizer, { strict: false });
@@ -154,6 +161,8 @@ function reportSizes(app: NestFastifyApplication, metrics: GatewayMetrics): void
     addresses: () => addresses.count,
     allowed_senders: () => authorizer.sizes.allowed,
     denied_senders: () => authorizer.sizes.denied,
+    webhooks_in_progress: () => admission.inProgressCount,
+    webhooks_waiting: () => admission.waitingCount,
     claims_in_flight: () => deduplication.inFlightCount,
     writes_in_flight: () => client.writesInFlight,
     writes_waiting: () => client.writesWaiting,

@@ -44,6 +44,18 @@ describe('Lanes', () => {
     await second;
   });
 
+  it('take several places of a lane, and of all, for who is large', async () => {
+    const lanes = new Lanes({ places: 4, ofLane: 2 });
+    const large = lanes.enterNow('a', 2);
+    expect([lanes.enterNow('a'), lanes.enterNow('b')?.leave(), lanes.inUse]).toEqual([undefined, undefined, 2]);
+    const next = lanes.enter('a', undefined, 2);
+    lanes.enterNow('b', 2);
+    expect([lanes.enterNow('c'), lanes.inUse, lanes.waitingIn('a')]).toEqual([undefined, 4, 1]);
+    large?.leave();
+    (await next).leave();
+    expect([lanes.inUse, lanes.waitingCount]).toEqual([2, 0]);
+  });
+
   it('give the place in a lane back when the deadline comes before one of all', async () => {
     const lanes = new Lanes({ places: 1, ofLane: 1 });
     const first = lanes.run('a', work('a1'), undefined);

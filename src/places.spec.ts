@@ -48,6 +48,34 @@ describe('Places', () => {
     expect(places.inUse).toBe(0);
   });
 
+  it('gives several to who is large, and lets nobody overtake whoever waits for them', async () => {
+    const places = new Places(4);
+    const entered: string[] = [];
+    const enter = (name: string, size: number, deadline?: AbortSignal) =>
+      places.enter(deadline, size).then(() => void entered.push(name));
+    expect(places.enterNow(3)).toBe(true);
+    const large = enter('large', 2);
+    expect(places.enterNow(1)).toBe(false);
+    const small = enter('small', 1);
+    expect(places.waitingCount).toBe(2);
+    places.leave(3);
+    await Promise.all([large, small]);
+    expect(entered).toEqual(['large', 'small']);
+    expect([places.inUse, places.enterNow(2), places.enterNow(1)]).toEqual([3, false, true]);
+  });
+
+  it('lets in who fits when one who does not gives up', async () => {
+    const places = new Places(2);
+    expect(places.enterNow(1)).toBe(true);
+    const given = new AbortController();
+    const large = places.enter(given.signal, 2);
+    const small = places.enter(undefined, 1);
+    given.abort();
+    await expect(large).rejects.toBeInstanceOf(DeadlineExceededError);
+    await small;
+    expect(places.inUse).toBe(2);
+  });
+
   it('passes on the place of one whose turn and deadline come together', async () => {
     const places = new Places(1);
     const given = new AbortController();

@@ -19,7 +19,11 @@ export class SignalIntake {
     const scope = scopeOf(request);
     const { caller } = scope;
     if (caller === undefined) throw new ProblemError('unauthenticated', 'Authentication failed: no caller');
-    const outcomes = await this.processor.processAll(signals, caller, scope.deadline.signal);
+    const { room } = scope;
+    room?.hold();
+    const outcomes = await this.processor
+      .processAll(signals, caller, scope.deadline.signal)
+      .finally(() => room?.release());
     scope.counts = countsOf(outcomes);
     const { status, body } = toResponse(outcomes, processingTimeMs(scope));
     void reply.status(status);

@@ -1,16 +1,14 @@
 import { normalizeIp } from '@nestjs/throttler';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import { ProblemError } from '../http/problem';
 import { isPublic } from '../http/public.decorator';
 import { scopeOf } from '../http/request-scope';
+import { hangUpOnLongBodies } from '../http/unread-bodies';
 import type { LogSink } from '../logging/log-sink';
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { AddressMeter, Authenticator } from './authenticator';
 import type { SignedRequests } from './signed-requests';
-
-/** What a refused caller may still send before we hang up instead of reading it. */
-const drainedBytes = 64 * 1024;
 
 /**
  * Authenticates in `onRequest`, before a body is read: Nest's guards run after that. Public routes need no token. Who only signs
@@ -64,11 +62,4 @@ export function authenticateRequests(
       giveBack: () => addresses.giveBack(key),
     };
   }
-}
-
-/** Node reads the rest of a body so that the connection can be used again; a long one is not worth that. */
-function hangUpOnLongBodies(request: FastifyRequest, reply: FastifyReply): void {
-  const length = request.headers['content-length'];
-  if (request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > drainedBytes)
-    reply.header('connection', 'close');
 }

@@ -43,6 +43,8 @@ export class SignedRequests {
     const isProven = this.proven.has(address.address);
     if (!isProven) await address.charge();
     const scope = scopeOf(request);
+    // Who does not have the secret takes no room from who does.
+    scope.signedBy = isProven ? 'who signed before' : 'who may not have signed';
     scope.verifyBody = (body) => {
       const mistake = signature.mistakeOf(request.headers, body);
       if (mistake !== undefined) {

@@ -65,6 +65,13 @@ export class ServerConfig {
   @Integer(1_024, 67_108_864, 'The largest body of a request, in bytes; else 413, which Alertmanager does not retry.')
   maxBodyBytes = 1_048_576;
 
+  @Integer(
+    65_536,
+    1_073_741_824,
+    'Bodies that are read and worked on at once, in bytes; what is made of them takes some thirty times as much memory. One caller has half of it; who finds no room waits for 2 s, and is then answered 503.',
+  )
+  maxBytesInProgress = 4_194_304;
+
   @Duration('1s', '10m', 'After SIGTERM everything must have ended in this time.')
   gracefulShutdownTimeout = 30_000;
 

@@ -14,6 +14,7 @@ export const problemCatalogue = {
   'internal-error': { status: 500, title: 'Internal Server Error' },
   unavailable: { status: 503, title: 'Service Unavailable', retryAfterSeconds: 5 },
   'authentication-unavailable': { status: 503, title: 'Service Unavailable', retryAfterSeconds: 5 },
+  overloaded: { status: 503, title: 'Service Unavailable', retryAfterSeconds: 1 },
   'caller-over-limit': { status: 503, title: 'Service Unavailable', retryAfterSeconds: 1 },
 } as const satisfies Record<string, { status: number; title: string; retryAfterSeconds?: number }>;
 

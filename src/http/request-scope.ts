@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import type { Deadline } from '../deadline';
 import type { LineContext } from '../logging/gateway-logger';
+import type { Room } from './room';
 
 interface ScopeLine extends LineContext {
   readonly caller: Caller | undefined;
@@ -16,6 +17,10 @@ export interface RequestScope {
   /** Aborts when the answer is due. */
   readonly deadline: Deadline;
   caller?: Caller;
+  /** Whose room a body takes that says by its signature, which is in it, who sends it. */
+  signedBy?: string;
+  /** What its body takes of what may be under way. */
+  room?: Room;
   /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
   verifyBody?: (body: Buffer) => void;
   /** What stands in each log line; made again when it becomes known who calls. */

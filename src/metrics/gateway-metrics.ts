@@ -108,6 +108,12 @@ export class GatewayMetrics {
   );
   readonly rateLimited = counter('gateway_rate_limited_total', 'Requests refused by a rate limit, by kind.', ['kind']);
 
+  readonly webhooksShed = counter(
+    'gateway_webhooks_shed_total',
+    'Webhooks answered 503 unread, because more was under way than the replica can work on, by what there was no room for.',
+    ['reason'],
+  );
+
   readonly redisConnection = gauge('gateway_redis_connection_status', '1 while Redis is connected, 0 while it is not.');
   readonly cacheEntries = gaugeReadAtScrape(
     'gateway_cache_entries',

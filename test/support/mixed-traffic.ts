@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   startKubernetesApiServer,
@@ -11,9 +11,13 @@ import { FaultyApi, statusFault } from './faulty-api';
 import { GatewayProcess } from './gateway-process';
 import { RedisServer } from './redis-server';
 import { postWebhook, sender } from './sender';
+import { beginPost } from './unfinished-post';
 import { firing, resolved, webhook } from './webhook';
 
 const stranger = { token: 'of-nobody-who-may-send', username: 'system:serviceaccount:shop:stranger' };
+/** Posts without an end. */
+const flood = { token: 'of-one-who-floods', username: 'system:serviceaccount:shop:flood' };
+const maxBytes = 64 * 1024;
 const places = ['prod-payment-service', 'staging-checkout', 'test'];
 const severities = ['critical', 'warning', 'info'];
 const events = '/api/v1/signals/kubernetes-event';
@@ -21,6 +25,7 @@ const events = '/api/v1/signals/kubernetes-event';
 /** A gateway with all its neighbours, which meets a little of everything: each of its metrics moves. */
 export class MixedTraffic {
   private tick = 0;
+  private unfinished: Socket | undefined;
 
   private constructor(
     readonly gateway: GatewayProcess,
@@ -33,7 +38,11 @@ export class MixedTraffic {
   static async start(): Promise<MixedTraffic> {
     const redis = await RedisServer.start();
     const listen = { host: '127.0.0.1', port: 0 };
-    const server = await startKubernetesApiServer({ listen, tokens: [sender, stranger], objects: standaloneObjects() });
+    const server = await startKubernetesApiServer({
+      listen,
+      tokens: [sender, stranger, flood],
+      objects: standaloneObjects(),
+    });
     const api = await FaultyApi.start(server.url);
     const opa = createServer(answerAsOpa()).listen(0, '127.0.0.1');
     await once(opa, 'listening');
@@ -41,6 +50,7 @@ export class MixedTraffic {
       api: api.url,
       redis: redis.addr,
       settings: {
+        server: { max_bytes_in_progress: maxBytes },
         storm_detection: {},
         fingerprint: { identity: 'owner' },
         rate_limit: { requests_per_minute: 30 },
@@ -60,6 +70,7 @@ export class MixedTraffic {
   }
 
   async stop(): Promise<void> {
+    this.unfinished?.destroy();
     await this.gateway.kill();
     await this.api.close();
     await this.server.close();
@@ -88,6 +99,7 @@ export class MixedTraffic {
     await this.send(this.event(`web-${i}`, 'Normal'), events);
     // More than an address without a token may.
     await postWebhook(this.gateway.url, fires, 'a-bad-token');
+    await this.flood();
     if (i % 5 === 0) {
       const storm = { alertname: `CrashLoop${i % 4}`, namespace, severity };
       await this.send(
@@ -100,6 +112,18 @@ export class MixedTraffic {
 
   private async send(body: object, path?: string): Promise<void> {
     await postWebhook(this.gateway.url, body, sender.token, path);
+  }
+
+  /** One post takes all the room that its sender may have; who comes behind it is refused after a while, and it begins anew when it has taken too long. */
+  private async flood(): Promise<void> {
+    if (this.unfinished === undefined || this.unfinished.destroyed) {
+      const rest = `content-length: ${maxBytes / 2}\r\n\r\n{`;
+      const headers = { authorization: `Bearer ${flood.token}` };
+      this.unfinished = await beginPost(this.gateway.url, '/api/v1/signals/prometheus', headers, rest);
+      this.unfinished.on('error', () => undefined).resume();
+    }
+    // Not waited for; the last ones end with the gateway.
+    postWebhook(this.gateway.url, webhook(), flood.token).catch(() => undefined);
   }
 
   private event(pod: string, type: string): object {

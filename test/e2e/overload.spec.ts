@@ -1,0 +1,174 @@
+import { createHmac } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  startKubernetesApiServer,
+  type KubernetesApiServer,
+} from '../../src/standalone/api-server/kubernetes-api-server';
+import { standaloneObjects } from '../../src/standalone/standalone';
+import { eventually } from '../support/eventually';
+import { GatewayProcess } from '../support/gateway-process';
+import { requestsNamed, sender } from '../support/sender';
+import { startTestGateway, type TestGateway } from '../support/test-gateway';
+import { beginPost } from '../support/unfinished-post';
+import { firing, webhook } from '../support/webhook';
+
+const prometheus = '/api/v1/signals/prometheus';
+const grafana = '/api/v1/signals/grafana';
+
+describe('more webhooks than there is memory for', () => {
+  let api: KubernetesApiServer;
+  let gateway: GatewayProcess;
+  beforeEach(async () => {
+    api = await startKubernetesApiServer({
+      listen: { host: '127.0.0.1', port: 0 },
+      tokens: [sender],
+      objects: standaloneObjects(),
+    });
+    // Three quarters of the chart's limit, as in the image.
+    gateway = await GatewayProcess.start({ api: api.url, redis: '', flags: ['--max-old-space-size=384'] });
+  });
+  afterEach(async () => {
+    await gateway.kill();
+    await api.close();
+  });
+
+  it('are refused for now, and all of them taken when they are sent again', async () => {
+    // Members that nobody knows are passed over; each of them takes some twenty times as much memory as of the body.
+    const ballast = Array.from({ length: 340_000 }, () => ({}));
+    const webhooks = Array.from({ length: 60 }, (_, i) => ({
+      ...webhook(firing({ alertname: 'Flood', namespace: 'test', pod: `p${i}` })),
+      ballast,
+    }));
+    const first = await Promise.all(webhooks.map((body) => gateway.post(body)));
+    const statuses = new Set(first.map(({ status }) => status));
+    expect(statuses).toEqual(new Set([201, 503]));
+    const refused = first.find(({ status }) => status === 503);
+    expect(refused?.headers.get('retry-after')).toBe('1');
+    expect(refused?.body).toMatchObject({ type: 'https://kubernaut.io/problems/overloaded', status: 503 });
+    await Promise.all(webhooks.map((body) => gateway.postUntilTaken(body, 50_000)));
+    expect(await requestsNamed(api.url, 'Flood')).toHaveLength(60);
+  }, 60_000);
+});
+
+describe('a sender that takes all the room that one may have', () => {
+  let gateway: TestGateway;
+  let sockets: Socket[] = [];
+  const share = 32 * 1024;
+
+  const start = async () => {
+    gateway = await startTestGateway({
+      server: { max_bytes_in_progress: 2 * share, trusted_proxies: ['127.0.0.1'] },
+      adapters: { grafana: { enabled: true, hmac: { secret: 'a secret of Grafana' } } },
+    });
+  };
+  afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
+    sockets = [];
+    await gateway.close();
+  });
+
+  const postHalf = async (path: string, headers: Record<string, string>, rest: string) => {
+    const socket = await beginPost(gateway.url, path, headers, rest);
+    sockets.push(socket);
+    return socket;
+  };
+  const inProgress = () => gateway.metric('gateway_cache_entries', { cache: 'webhooks_in_progress' });
+  const waiting = () => gateway.metric('gateway_cache_entries', { cache: 'webhooks_waiting' });
+  const fill = async () => {
+    const socket = await postHalf(
+      prometheus,
+      { authorization: `Bearer ${gateway.token}` },
+      `content-length: ${share}\r\n\r\n{`,
+    );
+    await eventually(async () => expect(await inProgress()).toBe(1));
+    return socket;
+  };
+  const alert = (pod: string) => webhook(firing({ alertname: 'Overload', namespace: 'test', pod }));
+
+  /** A token of another account that may send. */
+  const tokenOfAnother = async () => {
+    await gateway.kubernetes('POST', '/api/v1/namespaces/monitoring/serviceaccounts', { metadata: { name: 'other' } });
+    await allow('other', { kind: 'ServiceAccount', namespace: 'monitoring', name: 'other' });
+    const request = await gateway.kubernetes<{ status: { token: string } }>(
+      'POST',
+      '/api/v1/namespaces/monitoring/serviceaccounts/other/token',
+      { spec: { audiences: ['kubernaut-gateway'] } },
+    );
+    return request.status.token;
+  };
+  const allow = (name: string, subject: object) =>
+    gateway.kubernetes('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      metadata: { name: `${name}-sends-signals` },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'gateway-signal-sender' },
+      subjects: [subject],
+    });
+
+  it('is told to come again, its body unread, and takes no room from others', async () => {
+    await start();
+    const other = await tokenOfAnother();
+    await fill();
+    const refused = gateway.post(alert('a'));
+    await eventually(async () => expect(await waiting()).toBe(1));
+    expect((await gateway.post(alert('b'), { headers: { authorization: `Bearer ${other}` } })).status).toBe(201);
+    expect(await refused).toMatchObject({
+      status: 503,
+      body: {
+        type: 'https://kubernaut.io/problems/overloaded',
+        error: expect.stringContaining('send it again') as unknown,
+        request_id: expect.any(String) as unknown,
+      },
+    });
+    expect(await gateway.metric('gateway_webhooks_shed_total', { reason: 'no_room_in_time' })).toBe(1);
+    expect(gateway.logged.filter(({ msg }) => msg === 'overloaded: webhooks are refused')).toHaveLength(1);
+    expect(await gateway.requests()).toHaveLength(1);
+  });
+
+  it('makes room when it hangs up, also while it waits', async () => {
+    await start();
+    const first = await fill();
+    const second = await postHalf(
+      prometheus,
+      { authorization: `Bearer ${gateway.token}` },
+      'content-length: 2\r\n\r\n',
+    );
+    await eventually(async () => expect(await waiting()).toBe(1));
+    const third = gateway.post(alert('a'));
+    second.destroy();
+    first.destroy();
+    expect((await third).status).toBe(201);
+    await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([0, 0]));
+  });
+
+  it('is counted by the largest body when it does not say how long its own is', async () => {
+    await start();
+    await postHalf(
+      prometheus,
+      { authorization: `Bearer ${gateway.token}` },
+      'transfer-encoding: chunked\r\n\r\n1\r\n{',
+    );
+    await eventually(async () => expect(await inProgress()).toBe(1));
+    expect((await gateway.post(alert('a'))).body).toMatchObject({
+      type: 'https://kubernaut.io/problems/overloaded',
+    });
+  });
+
+  it('and may not have signed, takes none from who did before', async () => {
+    await start();
+    await allow('grafana', { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'grafana' });
+    const signature = (text: string) => ({
+      'X-Grafana-Alerting-Signature': createHmac('sha256', 'a secret of Grafana').update(text).digest('hex'),
+    });
+    const postSigned = async (pod: string, address: string) => {
+      const body = JSON.stringify({ ...alert(pod), version: '1' });
+      const headers = { 'content-type': 'application/json', 'x-forwarded-for': address, ...signature(body) };
+      return (await fetch(gateway.url + grafana, { method: 'POST', headers, body })).status;
+    };
+    const signedBefore = '192.0.2.1';
+    expect(await postSigned('a', signedBefore)).toBe(201);
+    for (const address of ['192.0.2.2', '192.0.2.3'])
+      await postHalf(grafana, { ...signature('?'), 'x-forwarded-for': address }, `content-length: ${share}\r\n\r\n{`);
+    await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([1, 1]));
+    expect(await postSigned('b', signedBefore)).toBe(201);
+    expect(await postSigned('c', '192.0.2.4')).toBe(503);
+  });
+});
