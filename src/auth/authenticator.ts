@@ -2,7 +2,7 @@ import { hash, randomBytes } from 'node:crypto';
 import type { LRUCache } from 'lru-cache';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
-import { beforeDeadline, deadlineIn } from '../deadline';
+import { deadlineIn } from '../deadline';
 import { ProblemError } from '../http/problem';
 import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
 import type { LogSink } from '../logging/log-sink';
@@ -169,8 +169,7 @@ export class Authenticator {
     if (places.waitingCount >= maxWaiting) throw new Error('too many token reviews are waiting');
     const due = deadlineIn(answerTimeoutMs);
     const review = () => this.reviews.review(token, this.options.audiences, due.signal);
-    const answer = places.run(review, due.signal);
-    return beforeDeadline(answer, due.signal).finally(() => due.clear());
+    return places.run(review, due.signal).finally(() => due.clear());
   }
 
   private remember(key: string, reason: string): never {

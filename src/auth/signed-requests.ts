@@ -29,10 +29,12 @@ export class SignedRequests {
 
   /** Beside a token, which says whose request it is, the signature must be right as well. */
   verify(request: FastifyRequest, signature: BodySignature): void {
-    scopeOf(request).verifyBody = (body) => {
+    const verifyBody = (body: Buffer) => {
       const mistake = signature.mistakeOf(request.headers, body);
       if (mistake !== undefined) throw this.refused(mistake);
     };
+    // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
+    scopeOf(request).verifyBody = verifyBody;
   }
 
   /**
@@ -45,7 +47,7 @@ export class SignedRequests {
     const scope = scopeOf(request);
     // Who does not have the secret takes no room from who does.
     scope.signedBy = isProven ? 'who signed before' : 'who may not have signed';
-    scope.verifyBody = (body) => {
+    const verifyBody = (body: Buffer) => {
       const mistake = signature.mistakeOf(request.headers, body);
       if (mistake !== undefined) {
         this.proven.delete(address.address);
@@ -56,6 +58,7 @@ export class SignedRequests {
       this.metrics.authentication.count({ result: 'accepted' });
       scope.caller = signature.caller;
     };
+    scope.verifyBody = verifyBody;
   }
 
   private refused(reason: string): ProblemError {

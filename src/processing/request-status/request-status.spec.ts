@@ -173,6 +173,30 @@ describe('RequestStatus', () => {
     expect(status.pendingCount).toBe(0);
   });
 
+  it('writes at the end what was seen since the last write, however short ago that was', async () => {
+    await note(undefined, 8);
+    await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(8));
+    await note(undefined, 9);
+    await status.flush(inTime);
+    expect(written()?.deduplication?.occurrenceCount).toBe(9);
+  });
+
+  it('writes at the end what came while a write was under way', async () => {
+    const gate = Promise.withResolvers<void>();
+    const patch = requests.patchStatus.bind(requests);
+    jest.spyOn(requests, 'patchStatus').mockImplementationOnce(async (...args) => {
+      await gate.promise;
+      return patch(...args);
+    });
+    await note(undefined, 8);
+    await eventually(() => expect(requests.patchStatus).toHaveBeenCalledTimes(1));
+    await note(undefined, 9);
+    const flushed = status.flush(inTime);
+    gate.resolve();
+    await flushed;
+    expect(written()?.deduplication?.occurrenceCount).toBe(9);
+  });
+
   it('writes many at the end a few at a time, and what is more than a count first', async () => {
     const places = Array.from({ length: 60 }, (_, i) => ({ namespace: 'prod', name: `r-${i}` }));
     const patched: string[] = [];

@@ -30,7 +30,8 @@ interface Pending extends Change {
   readonly ref: RequestRef;
   /** Those who answer their sender only when it is written. */
   waiters: PromiseWithResolvers<KnownRequest | undefined>[];
-  running: boolean;
+  /** The write that is under way. */
+  running: Promise<void> | undefined;
   /** Whether what is being written may change how the signal stands. */
   changing: boolean;
   /** In a row. */
@@ -68,6 +69,7 @@ export class RequestStatus {
   /** What a sender waits for is not held up by it, and what decides about requests not by counts. */
   private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), isUrgent);
   private failing = false;
+  private ending = false;
 
   constructor(
     private readonly client: RemediationRequestClient,
@@ -131,11 +133,12 @@ export class RequestStatus {
     this.schedule(entry, firstCountMs);
   }
 
-  /** Writes what is still open, for as long as the deadline allows. */
+  /** Writes what is still open, counts of the last second as well, for as long as the deadline allows. Nothing comes after it. */
   async flush(deadline: AbortSignal): Promise<void> {
+    this.ending = true;
     const open = [...this.pending.values()].sort((a, b) => Number(isUrgent(b)) - Number(isUrgent(a)));
     // Not all at once: the client refuses what waits beyond its bound.
-    await concurrently(open, (entry) => beforeDeadline(this.write(entry), deadline)).catch(() => undefined);
+    await concurrently(open, (entry) => beforeDeadline(entry.running ?? this.write(entry), deadline)).catch(() => undefined);
     this.counts.clear();
     this.pending.clear();
   }
@@ -179,7 +182,7 @@ export class RequestStatus {
         readFirst: false,
         carriedOn: false,
         waiters: [],
-        running: false,
+        running: undefined,
         changing: false,
         failures: 0,
         writtenAt: Number.NEGATIVE_INFINITY,
@@ -191,7 +194,7 @@ export class RequestStatus {
 
   /** Unless a write is under way, which will go on with it. */
   private schedule(entry: Pending, afterMs: number): void {
-    if (entry.running) return;
+    if (entry.running !== undefined) return;
     const nextTurnMs = entry.writtenAt + countIntervalMs - performance.now();
     this.counts.add(entry, Math.max(afterMs, nextTurnMs));
   }
@@ -200,15 +203,19 @@ export class RequestStatus {
   private forgetLater(entry: Pending): void {
     const key = keyOf(entry.ref);
     setTimeout(() => {
-      const isIdle = !entry.running && !hasWork(entry);
+      const isIdle = entry.running === undefined && !hasWork(entry);
       if (isIdle && this.pending.get(key) === entry) this.pending.delete(key);
     }, countIntervalMs).unref();
   }
 
   /** Writes all that is open of an entry and due. Never rejects: who waits is told. */
   private async write(entry: Pending): Promise<void> {
-    if (entry.running || !hasWork(entry)) return;
-    entry.running = true;
+    if (entry.running !== undefined || !hasWork(entry)) return;
+    entry.running = this.writeAll(entry);
+    await entry.running;
+  }
+
+  private async writeAll(entry: Pending): Promise<void> {
     do {
       const change = take(entry);
       const due = deadlineIn(writeTimeoutMs);
@@ -224,9 +231,9 @@ export class RequestStatus {
       } finally {
         due.clear();
       }
-      // What only counts waits its time; what a sender waits for does not.
-    } while (entry.waiters.length > 0);
-    entry.running = false;
+      // What only counts waits its time; what a sender waits for does not, and at the end nothing does.
+    } while (entry.waiters.length > 0 || (this.ending && hasWork(entry) && entry.failures === 0));
+    entry.running = undefined;
     entry.changing = false;
     const { failures } = entry;
     if (!hasWork(entry)) this.forgetLater(entry);
@@ -251,7 +258,7 @@ export class RequestStatus {
   /** @returns the request as it then stands, `undefined` when it is gone */
   private async apply(entry: Pending, change: TakenChange, signal: AbortSignal): Promise<KnownRequest | undefined> {
     const { ref } = entry;
-    const countsAreDue = performance.now() - entry.writtenAt >= countIntervalMs;
+    const countsAreDue = this.ending || performance.now() - entry.writtenAt >= countIntervalMs;
     entry.changing = change.sightings.size > 0;
     let known = change.readFirst ? undefined : this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
