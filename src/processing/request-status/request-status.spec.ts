@@ -184,12 +184,12 @@ describe('RequestStatus', () => {
   it('writes at the end what came while a write was under way', async () => {
     const gate = Promise.withResolvers<void>();
     const patch = requests.patchStatus.bind(requests);
-    jest.spyOn(requests, 'patchStatus').mockImplementationOnce(async (...args) => {
+    const patched = jest.spyOn(requests, 'patchStatus').mockImplementationOnce(async (...args) => {
       await gate.promise;
       return patch(...args);
     });
     await note(undefined, 8);
-    await eventually(() => expect(requests.patchStatus).toHaveBeenCalledTimes(1));
+    await eventually(() => expect(patched).toHaveBeenCalledTimes(1));
     await note(undefined, 9);
     const flushed = status.flush(inTime);
     gate.resolve();
