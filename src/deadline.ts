@@ -19,12 +19,26 @@ export interface Deadline {
   clear(): void;
 }
 
-/** Ends in so many milliseconds; `remainingMs` tells how many are left. It keeps no process alive. */
-export function deadlineIn(milliseconds: number): Deadline {
+/**
+ * Ends in so many milliseconds; `remainingMs` tells how many are left. It keeps no process alive.
+ * @param onEnd called when it does, before those who listen to the signal; to listen costs more
+ */
+export function deadlineIn(milliseconds: number, onEnd?: () => void): Deadline {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds).unref();
+  let atEnd = onEnd;
+  const end = () => {
+    atEnd?.();
+    atEnd = undefined;
+    controller.abort();
+  };
+  const timer = setTimeout(end, milliseconds).unref();
+  const clear = () => {
+    clearTimeout(timer);
+    // What it would reach lives no longer for it: a connection keeps its last request, and with it the deadline.
+    atEnd = undefined;
+  };
   (controller.signal as Ending)[endKey] = performance.now() + milliseconds;
-  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+  return { signal: controller.signal, clear };
 }
 
 /** Milliseconds until the deadline; infinite for a signal that `deadlineIn` did not make, 0 when it is over. */

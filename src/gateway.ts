@@ -43,6 +43,9 @@ import type { OpenSignalState } from './state/create-signal-state';
 import { SIGNAL_STATE } from './state/state.module';
 import { version } from './version';
 
+/** Between looks for connections that have become idle, while the gateway stops. */
+const sweepMs = 100;
+
 export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly logger: Logger;
@@ -87,7 +90,11 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const signed = new SignedRequests(signaturesOf(config), metrics, logger);
   authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
   admitBodies(fastify, admission);
-  acceptJsonBodies(fastify, (request, body) => scopeOf(request).verifyBody?.(body));
+  acceptJsonBodies(fastify, (request, body) => {
+    const { room, verifyBody } = scopeOf(request);
+    room?.read(body.length);
+    verifyBody?.(body);
+  });
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
   });
@@ -99,7 +106,9 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     : () => undefined;
   const stop = async () => {
     stopFollowing();
-    await app.close();
+    // A sender keeps its connection when its last request is answered: one that was under way would hold up the end.
+    const sweep = setInterval(() => fastify.server.closeIdleConnections(), sweepMs);
+    await app.close().finally(() => clearInterval(sweep));
     await metricsApp?.close();
   };
   try {

@@ -11,28 +11,40 @@ export interface LaneSizes {
   readonly ofLane: number;
 }
 
-/** What somebody has taken, in a lane and of all, until it is left. */
+/** What somebody has taken of several places that lie in each other, until it is left. */
 export class LanePlace {
   constructor(
-    private readonly ofLane: Places,
-    private readonly all: Places,
-    private readonly size: number,
+    private readonly path: readonly Places[],
+    private size: number,
   ) {}
 
   leave(): void {
-    this.ofLane.leave(this.size);
-    this.all.leave(this.size);
+    for (const places of this.path) places.leave(this.size);
+  }
+
+  /** Gives back what it has more than that. */
+  shrinkTo(size: number): void {
+    if (size >= this.size) return;
+    for (const places of this.path) places.leave(this.size - size);
+    this.size = size;
   }
 }
 
 /** Places that no one takes all of: who comes by a lane waits for a place in it, and then for one of all. */
 export class Lanes {
   private readonly all: Places;
-  private readonly lanes = recentlyUsed<string, Places>(maxLanes);
+  /** By lane: its places, and those that they lie in. */
+  private readonly paths = recentlyUsed<string, readonly [Places, ...Places[]]>(maxLanes);
+  private readonly outer: readonly Places[];
   private waiting = 0;
 
-  constructor(private readonly sizes: LaneSizes) {
+  /** @param within lanes of whose places each of these takes one as well, but of none of their lanes */
+  constructor(
+    private readonly sizes: LaneSizes,
+    within?: Lanes,
+  ) {
     this.all = new Places(sizes.places);
+    this.outer = within === undefined ? [this.all] : [this.all, ...within.outer];
   }
 
   get inUse(): number {
@@ -51,7 +63,7 @@ export class Lanes {
 
   /** Who waits for a place in this lane. */
   waitingIn(lane: string): number {
-    return this.lanes.get(lane)?.waitingCount ?? 0;
+    return this.paths.get(lane)?.[0].waitingCount ?? 0;
   }
 
   /**
@@ -73,35 +85,39 @@ export class Lanes {
    * @param size how many places it takes, not more than a lane has
    */
   enterNow(lane: string, size = 1): LanePlace | undefined {
-    const ofLane = this.placesOf(lane);
-    if (!ofLane.enterNow(size)) return undefined;
-    if (this.all.enterNow(size)) return new LanePlace(ofLane, this.all, size);
-    ofLane.leave(size);
+    const path = this.pathOf(lane);
+    let taken = 0;
+    while (taken < path.length && path[taken]?.enterNow(size) === true) taken++;
+    if (taken === path.length) return new LanePlace(path, size);
+    while (taken > 0) path[--taken]?.leave(size);
     return undefined;
   }
 
   /** @throws DeadlineExceededError when the deadline comes before its turn */
   async enter(lane: string, deadline: AbortSignal | undefined, size = 1): Promise<LanePlace> {
-    const ofLane = this.placesOf(lane);
+    const path = this.pathOf(lane);
+    const taken: Places[] = [];
     this.waiting++;
     try {
-      if (!ofLane.enterNow(size)) await ofLane.enter(deadline, size);
-      await this.all.enter(deadline, size).catch((error: unknown) => {
-        ofLane.leave(size);
-        throw error;
-      });
-      return new LanePlace(ofLane, this.all, size);
+      for (const places of path) {
+        if (!places.enterNow(size)) await places.enter(deadline, size);
+        taken.push(places);
+      }
+      return new LanePlace(path, size);
+    } catch (error) {
+      for (const places of taken) places.leave(size);
+      throw error;
     } finally {
       this.waiting--;
     }
   }
 
-  private placesOf(lane: string): Places {
-    let places = this.lanes.get(lane);
-    if (places === undefined) {
-      places = new Places(this.sizes.ofLane);
-      this.lanes.set(lane, places);
+  private pathOf(lane: string): readonly Places[] {
+    let path = this.paths.get(lane);
+    if (path === undefined) {
+      path = [new Places(this.sizes.ofLane), ...this.outer];
+      this.paths.set(lane, path);
     }
-    return places;
+    return path;
   }
 }

@@ -20,10 +20,11 @@ export class SignalIntake {
     const { caller } = scope;
     if (caller === undefined) throw new ProblemError('unauthenticated', 'Authentication failed: no caller');
     const { room } = scope;
-    room?.hold();
+    // It will send again, and nobody could be told what became of this.
+    if (room?.beginWork() === false) throw new ProblemError('unavailable', 'The sender has hung up');
     const outcomes = await this.processor
       .processAll(signals, caller, scope.deadline.signal)
-      .finally(() => room?.release());
+      .finally(() => room?.endWork());
     scope.counts = countsOf(outcomes);
     const { status, body } = toResponse(outcomes, processingTimeMs(scope));
     void reply.status(status);

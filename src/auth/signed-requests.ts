@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problem';
 import { scopeOf } from '../http/request-scope';
+import type { Sender } from '../http/room';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { recentlyUsed } from '../recently-used';
@@ -10,6 +11,9 @@ import type { BodySignature } from './body-signature';
 const maxProven = 10_000;
 /** An address whose signature was right is not charged for so long: its webhooks may come many at once. Milliseconds. */
 const provenMs = 600_000;
+
+/** All whose signature was right share the room of one caller. */
+const signedBefore: Sender = { name: 'signed', isKnown: true };
 
 /** Finds out who sends a request by the signature of its body, on the paths of sources that sign. */
 export class SignedRequests {
@@ -46,7 +50,7 @@ export class SignedRequests {
     if (!isProven) await address.charge();
     const scope = scopeOf(request);
     // Who does not have the secret takes no room from who does.
-    scope.signedBy = isProven ? 'who signed before' : 'who may not have signed';
+    scope.sender = isProven ? signedBefore : { name: address.address, isKnown: false };
     const verifyBody = (body: Buffer) => {
       const mistake = signature.mistakeOf(request.headers, body);
       if (mistake !== undefined) {

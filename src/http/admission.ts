@@ -1,12 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { deadlineIn } from '../deadline';
 import { type LanePlace, Lanes } from '../lanes';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { ProblemError } from './problem';
 import { isPublic } from './public.decorator';
-import { runInScope, scopeOf } from './request-scope';
-import { Room } from './room';
+import { type RequestScope, runInScope, scopeOf } from './request-scope';
+import { Room, type Sender } from './room';
 import { hangUpOnLongBodies } from './unread-bodies';
 
 export interface AdmissionLimits {
@@ -21,22 +21,29 @@ const kib = 1024;
 const leastBytes = 2 * kib;
 /** Of a body that waits so much is read at the most: what came with its headers, or what the connection holds before it stands still. Bytes. */
 const readUnasked = 64 * kib;
-/** A connection and its request, without the body. Bytes. */
+/** A connection and its request, without headers and body. Bytes. */
 const connectionBytes = 16 * kib;
+/** What a header takes beside its name and value. Bytes. */
+const headerBytes = 128;
 /** What those who wait may take of the memory. Bytes. */
 const maxWaitingBytes = 96 * kib * kib;
+/** Of the room of all who are not known, one of them has this part. */
+const shareOfUnknown = 1 / 4;
 /** Who has waited for longer would not be answered in time. Milliseconds. */
 const maxWaitMs = 2_000;
 
 /**
  * Bounds what is under way at once by the bytes that were posted, for what is made of them is many times as large: else a few hundred
- * webhooks of the largest size end the process for want of memory, again whenever they are repeated. Who finds no room waits a little,
- * his body unread, and is told to come again when there is none in time. One caller has half of the room, and half of the places to wait.
+ * webhooks of the largest size end the process for want of memory, again whenever they are repeated (ADR 0011). Who finds no room waits a little,
+ * his body unread, and is told to come again when there is none in time. One caller has half of the room, and half of the places to wait;
+ * who is not known yet has a quarter of such a half.
  */
 export class Admission {
-  private readonly lanes: Lanes;
+  private readonly known: Lanes;
+  private readonly unknown: Lanes;
   private readonly queue = new Lanes({ places: maxWaitingBytes, ofLane: maxWaitingBytes / 2 });
-  private readonly ofCaller: number;
+  private readonly ofKnown: number;
+  private readonly ofUnknown: number;
   private count = 0;
   private refusing = false;
 
@@ -45,8 +52,10 @@ export class Admission {
     private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
   ) {
-    this.ofCaller = Math.ceil(limits.maxBytes / 2);
-    this.lanes = new Lanes({ places: limits.maxBytes, ofLane: this.ofCaller });
+    this.ofKnown = Math.ceil(limits.maxBytes / 2);
+    this.ofUnknown = Math.ceil(this.ofKnown * shareOfUnknown);
+    this.known = new Lanes({ places: limits.maxBytes, ofLane: this.ofKnown });
+    this.unknown = new Lanes({ places: this.ofKnown, ofLane: this.ofUnknown }, this.known);
   }
 
   /** Bodies that have been let in. */
@@ -55,25 +64,28 @@ export class Admission {
   }
 
   get waitingCount(): number {
-    return this.lanes.waitingCount;
+    return this.known.waitingCount + this.unknown.waitingCount;
   }
 
   /**
-   * @param bytes of the body, at the most; what is larger than the share of a caller takes all of it
+   * @param bytes of the body, at the most; what is larger than the share of its sender takes all of it
+   * @param rawHeaders names and values by turns
    * @throws ProblemError `overloaded`, rejected
    */
-  enter(caller: string, bytes: number): Room | Promise<Room> {
-    const size = Math.min(Math.max(bytes, leastBytes), this.ofCaller);
-    const place = this.lanes.enterNow(caller, size);
-    return place === undefined ? this.wait(caller, size) : this.letIn(place);
+  enter({ name, isKnown }: Sender, bytes: number, rawHeaders: readonly string[]): Room | Promise<Room> {
+    const lanes = isKnown ? this.known : this.unknown;
+    const size = Math.min(Math.max(bytes, leastBytes), isKnown ? this.ofKnown : this.ofUnknown);
+    const place = lanes.enterNow(name, size);
+    return place === undefined ? this.wait(lanes, name, size, rawHeaders) : this.letIn(place);
   }
 
-  private async wait(caller: string, size: number): Promise<Room> {
-    const seat = this.queue.enterNow(caller, connectionBytes + Math.min(size, readUnasked));
+  private async wait(lanes: Lanes, name: string, size: number, rawHeaders: readonly string[]): Promise<Room> {
+    const headers = rawHeaders.reduce((sum, text) => sum + text.length + headerBytes / 2, 0);
+    const seat = this.queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
     if (seat === undefined) throw this.refuse('queue_full');
     const due = deadlineIn(maxWaitMs);
     try {
-      return this.letIn(await this.lanes.enter(caller, due.signal, size));
+      return this.letIn(await lanes.enter(name, due.signal, size));
     } catch {
       throw this.refuse('no_room_in_time');
     } finally {
@@ -84,14 +96,14 @@ export class Admission {
 
   private letIn(place: LanePlace): Room {
     this.count++;
-    if (this.refusing && this.lanes.waitingCount === 0) {
+    if (this.refusing && this.waitingCount === 0) {
       this.refusing = false;
       this.log.info({}, 'overload is over: nobody waits');
     }
-    return new Room(place, this.leave);
+    return new Room(place, this.left);
   }
 
-  private readonly leave = (): void => {
+  private readonly left = (): void => {
     this.count--;
   };
 
@@ -125,31 +137,34 @@ export function admitBodies(fastify: FastifyInstance, admission: Admission): voi
       return;
     }
     const scope = scopeOf(request);
-    const letIn = (room: Room) => {
-      scope.room = room;
-      reply.raw.once('close', () => room.release());
-    };
-    const room = admission.enter(scope.caller?.username ?? scope.signedBy ?? '', bytes);
-    if (room instanceof Room) {
-      letIn(room);
-      done();
+    const entered = admission.enter(senderOf(scope), bytes, request.raw.rawHeaders);
+    if (entered instanceof Room) {
+      if (isGiven(entered)) done();
       return;
     }
-    room.then(
-      (late) => {
-        // Its sender has not waited: nobody can be answered.
-        if (reply.raw.closed) late.release();
-        else {
-          letIn(late);
-          runInScope(scope, done);
-        }
+    entered.then(
+      (room) => {
+        if (isGiven(room)) runInScope(scope, done);
       },
-      (error: unknown) => refuse(request, reply, () => done(error as Error)),
+      (error: unknown) => {
+        hangUpOnLongBodies(request, reply);
+        runInScope(scope, () => done(error as Error));
+      },
     );
-  });
 
-  function refuse(request: FastifyRequest, reply: FastifyReply, answer: () => void): void {
-    hangUpOnLongBodies(request, reply);
-    runInScope(scopeOf(request), answer);
-  }
+    /** Nothing is done for a sender that has hung up: nobody would tell when that is over. */
+    function isGiven(room: Room): boolean {
+      if (reply.raw.closed) {
+        room.hangUp();
+        return false;
+      }
+      scope.room = room;
+      reply.raw.once('close', () => room.hangUp());
+      return true;
+    }
+  });
+}
+
+function senderOf({ caller, sender }: RequestScope): Sender {
+  return sender ?? { name: caller?.username ?? '', isKnown: true };
 }

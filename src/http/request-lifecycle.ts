@@ -5,6 +5,7 @@ import { Cohort } from '../cohort';
 import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { ProblemError } from './problem';
 import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
 
 /** An answer may take 5 s; the work for it ends a little sooner, for the answer must be written too. Alertmanager waits twice that. */
@@ -12,6 +13,8 @@ const deadlineMs = 4_500;
 const saneRequestId = /^[\x21-\x7e]{1,128}$/;
 /** The alerts of a webhook of more bytes share each step as it is: others would only have to wait for them. */
 const cohortOfItsOwnBytes = 16 * 1024;
+/** Senders have a dozen. */
+const maxHeaders = 100;
 const headerOfId = 'x-request-id';
 
 /** Gives every request its scope at the very start, and one line and its metrics at the end. */
@@ -25,13 +28,13 @@ export function followRequests(
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
-    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline: deadlineIn(deadlineMs) };
+    const deadline = deadlineIn(deadlineMs, () => refuseWhatIsUnread(request, reply));
+    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline };
     bindScope(request, scope);
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
     if (service.isDraining) reply.header('connection', 'close');
-    // A path that is not served has no body to judge.
-    const goOn = () => runInScope(scope, () => done(request.is404 ? new NotFoundException() : undefined));
+    const goOn = () => runInScope(scope, () => done(refusalOf(request, reply)));
     if (Number(request.headers['content-length']) > cohortOfItsOwnBytes) goOn();
     else arrived.join(goOn);
   });
@@ -63,6 +66,25 @@ export function followRequests(
     });
     done();
   });
+}
+
+/** Why a request is refused before anybody looks at who sends it. */
+function refusalOf(request: FastifyRequest, reply: FastifyReply): Error | undefined {
+  // Each takes more memory than its few bytes, and its connection keeps them.
+  if (request.raw.rawHeaders.length / 2 > maxHeaders) {
+    reply.header('connection', 'close');
+    return new ProblemError('headers-too-large', `More than ${maxHeaders} headers, send fewer`);
+  }
+  // A path that is not served has no body to judge.
+  return request.is404 ? new NotFoundException() : undefined;
+}
+
+/** The answer is due, and the body is not here: it could not be worked on, and takes the room of others. */
+function refuseWhatIsUnread(request: FastifyRequest, reply: FastifyReply): void {
+  const scope = scopeOf(request);
+  if (scope.room?.reading !== true || reply.sent) return;
+  const late = new ProblemError('unavailable', 'The body did not arrive in the time of an answer, send it again');
+  runInScope(scope, () => void reply.header('connection', 'close').send(late));
 }
 
 /** The route's pattern, never the path that was asked for. */

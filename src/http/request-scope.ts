@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import type { Deadline } from '../deadline';
 import type { LineContext } from '../logging/gateway-logger';
-import type { Room } from './room';
+import type { Room, Sender } from './room';
 
 interface ScopeLine extends LineContext {
   readonly caller: Caller | undefined;
@@ -17,8 +17,8 @@ export interface RequestScope {
   /** Aborts when the answer is due. */
   readonly deadline: Deadline;
   caller?: Caller;
-  /** Whose room a body takes that says by its signature, which is in it, who sends it. */
-  signedBy?: string;
+  /** Whose room its body takes, when who calls is known by the body alone. */
+  sender?: Sender;
   /** What its body takes of what may be under way. */
   room?: Room;
   /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */

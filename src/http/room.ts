@@ -1,21 +1,54 @@
 import type { LanePlace } from '../lanes';
 
-/** The room of one body. It is held by the connection, and by the work for it: a sender that hangs up ends neither sooner. */
+/** Whose room a body takes. Who may have signed it, which only the body tells, is not known; his name is his address. */
+export interface Sender {
+  readonly name: string;
+  readonly isKnown: boolean;
+}
+
+/**
+ * What the body of one request takes of the room. It is left once: when the connection is done with the answer, or, if the work for it
+ * goes on after its sender hung up, when that ends.
+ */
 export class Room {
-  private holders = 1;
+  private isConnected = true;
+  private isWorking = false;
+  private isReading = true;
 
   constructor(
     private readonly place: LanePlace,
-    private readonly onEmpty: () => void,
+    private readonly onLeft: () => void,
   ) {}
 
-  hold(): void {
-    this.holders++;
+  /** Whether its body has not arrived yet. */
+  get reading(): boolean {
+    return this.isReading && this.isConnected;
   }
 
-  release(): void {
-    if (--this.holders > 0) return;
+  /** The body is here: it takes what it has, and not what it could have had. */
+  read(bytes: number): void {
+    this.isReading = false;
+    if (this.isConnected) this.place.shrinkTo(bytes);
+  }
+
+  /** @returns false when its sender has hung up: it has no room any more, and nobody is to be answered */
+  beginWork(): boolean {
+    this.isWorking = this.isConnected;
+    return this.isWorking;
+  }
+
+  endWork(): void {
+    this.isWorking = false;
+    if (!this.isConnected) this.leave();
+  }
+
+  hangUp(): void {
+    this.isConnected = false;
+    if (!this.isWorking) this.leave();
+  }
+
+  private leave(): void {
     this.place.leave();
-    this.onEmpty();
+    this.onLeft();
   }
 }

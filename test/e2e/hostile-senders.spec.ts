@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
+import { beginPost } from '../support/unfinished-post';
 import { firing, webhook } from '../support/webhook';
 
 const signals = '/api/v1/signals/prometheus';
@@ -45,6 +46,18 @@ describe('of a sender that means harm', () => {
     const answer = await gateway.post(webhook(), { headers: { 'x-padding': 'x'.repeat(5000) } });
     expect([answer.status, answer.body.type]).toEqual([431, 'https://kubernaut.io/problems/headers-too-large']);
     expect(await gateway.requests()).toEqual([]);
+  });
+
+  it('a thousand headers are refused, and their connection is closed, whoever sends them', async () => {
+    await start();
+    const headers = Object.fromEntries(Array.from({ length: 950 }, (_, i) => [`h${i}`, 'x']));
+    const socket = await beginPost(gateway.url, signals, { ...bad, ...headers }, 'content-length: 2\r\n\r\n{');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(answer).toContain('More than 100 headers');
+    expect((await gateway.post(webhook())).status).toBe(400);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import {
   startKubernetesApiServer,
@@ -6,6 +7,7 @@ import {
 } from '../../src/standalone/api-server/kubernetes-api-server';
 import { standaloneObjects } from '../../src/standalone/standalone';
 import { eventually } from '../support/eventually';
+import { FaultyApi } from '../support/faulty-api';
 import { GatewayProcess } from '../support/gateway-process';
 import { requestsNamed, sender } from '../support/sender';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
@@ -14,22 +16,26 @@ import { firing, webhook } from '../support/webhook';
 
 const prometheus = '/api/v1/signals/prometheus';
 const grafana = '/api/v1/signals/grafana';
+const authorized = { authorization: `Bearer ${sender.token}` };
 
 describe('more webhooks than there is memory for', () => {
-  let api: KubernetesApiServer;
+  let server: KubernetesApiServer;
+  let api: FaultyApi;
   let gateway: GatewayProcess;
   beforeEach(async () => {
-    api = await startKubernetesApiServer({
+    server = await startKubernetesApiServer({
       listen: { host: '127.0.0.1', port: 0 },
       tokens: [sender],
       objects: standaloneObjects(),
     });
+    api = await FaultyApi.start(server.url);
     // Three quarters of the chart's limit, as in the image.
     gateway = await GatewayProcess.start({ api: api.url, redis: '', flags: ['--max-old-space-size=384'] });
   });
   afterEach(async () => {
     await gateway.kill();
     await api.close();
+    await server.close();
   });
 
   it('are refused for now, and all of them taken when they are sent again', async () => {
@@ -48,6 +54,37 @@ describe('more webhooks than there is memory for', () => {
     await Promise.all(webhooks.map((body) => gateway.postUntilTaken(body, 50_000)));
     expect(await requestsNamed(api.url, 'Flood')).toHaveLength(60);
   }, 60_000);
+
+  it('take no room for long that do not say how long they are', async () => {
+    api.fail({ method: 'POST', path: /\/remediationrequests\?/ }, { delayMs: 500 }, 20);
+    const statuses = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        const body = JSON.stringify(webhook(firing({ alertname: 'Chunked', namespace: 'test', pod: `p${i}` })));
+        const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+        const socket = await beginPost(
+          gateway.url,
+          prometheus,
+          authorized,
+          `transfer-encoding: chunked\r\n\r\n${chunks}`,
+        );
+        const [answer] = (await once(socket, 'data')) as [Buffer];
+        socket.destroy();
+        return answer.toString().slice(0, 12);
+      }),
+    );
+    expect(new Set(statuses)).toEqual(new Set(['HTTP/1.1 201']));
+  });
+
+  it('leave no room behind when their senders hang up before it is known who they are', async () => {
+    api.fail({ method: 'POST', path: /\/tokenreviews/ }, { delayMs: 300 });
+    const socket = await beginPost(gateway.url, prometheus, authorized, 'content-length: 900000\r\n\r\n{');
+    await eventually(() => expect(api.count({ path: /\/tokenreviews/ })).toBe(1));
+    socket.destroy();
+    // It is let in by the same review.
+    expect((await gateway.post(webhook(firing({ alertname: 'After', namespace: 'test', pod: 'a' })))).status).toBe(201);
+    const metrics = await (await fetch(gateway.metricsUrl)).text();
+    expect(metrics).toContain('gateway_cache_entries{cache="webhooks_in_progress"} 0');
+  });
 });
 
 describe('a sender that takes all the room that one may have', () => {
@@ -139,6 +176,25 @@ describe('a sender that takes all the room that one may have', () => {
     await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([0, 0]));
   });
 
+  it('is not waited for when the answer is due, nor is the connection of one that is answered when the gateway stops', async () => {
+    await start();
+    const half = await fill();
+    const headers = { authorization: `Bearer ${gateway.token}` };
+    const waits = await postHalf(prometheus, headers, 'content-length: 2\r\n\r\n{}');
+    const answers = [half, waits].map((socket) => {
+      const answer = { text: '' };
+      socket.on('data', (chunk) => (answer.text += chunk.toString()));
+      return answer;
+    });
+    await eventually(async () => expect(await waiting()).toBe(1));
+    await gateway.close();
+    expect(answers.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^HTTP\/1\.1 503 .*did not arrive in the time of an answer/s),
+      expect.stringMatching(/^HTTP\/1\.1 503 .*overloaded/s),
+    ]);
+    await start();
+  });
+
   it('is counted by the largest body when it does not say how long its own is', async () => {
     await start();
     await postHalf(
@@ -165,10 +221,14 @@ describe('a sender that takes all the room that one may have', () => {
     };
     const signedBefore = '192.0.2.1';
     expect(await postSigned('a', signedBefore)).toBe(201);
-    for (const address of ['192.0.2.2', '192.0.2.3'])
-      await postHalf(grafana, { ...signature('?'), 'x-forwarded-for': address }, `content-length: ${share}\r\n\r\n{`);
-    await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([1, 1]));
+    for (const address of [2, 3, 4, 5, 5])
+      await postHalf(
+        grafana,
+        { ...signature('?'), 'x-forwarded-for': `192.0.2.${address}` },
+        `content-length: ${share}\r\n\r\n{`,
+      );
+    await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([4, 1]));
     expect(await postSigned('b', signedBefore)).toBe(201);
-    expect(await postSigned('c', '192.0.2.4')).toBe(503);
+    expect(await postSigned('c', '192.0.2.6')).toBe(503);
   });
 });
