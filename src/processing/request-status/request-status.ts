@@ -138,7 +138,9 @@ export class RequestStatus {
     this.ending = true;
     const open = [...this.pending.values()].sort((a, b) => Number(isUrgent(b)) - Number(isUrgent(a)));
     // Not all at once: the client refuses what waits beyond its bound.
-    await concurrently(open, (entry) => beforeDeadline(entry.running ?? this.write(entry), deadline)).catch(() => undefined);
+    await concurrently(open, (entry) => beforeDeadline(entry.running ?? this.write(entry), deadline)).catch(
+      () => undefined,
+    );
     this.counts.clear();
     this.pending.clear();
   }
