@@ -71,3 +71,25 @@ describe('deadlineIn', () => {
     expect(remainingMs(new AbortController().signal)).toBe(Number.POSITIVE_INFINITY);
   });
 });
+
+describe('what is done when a deadline ends', () => {
+  it('is done once, before its listeners hear of it', async () => {
+    const done: string[] = [];
+    const deadline = deadlineIn(1);
+    deadline.onEnd = () => done.push('onEnd');
+    await new Promise<void>((resolve) => {
+      deadline.signal.addEventListener('abort', () => {
+        done.push('abort');
+        resolve();
+      });
+    });
+    expect(done).toEqual(['onEnd', 'abort']);
+  });
+
+  it('is not kept when there is nothing left to be done', () => {
+    const deadline = deadlineIn(60_000);
+    deadline.onEnd = () => undefined;
+    deadline.clear();
+    expect(deadline.onEnd).toBeUndefined();
+  });
+});

@@ -12,33 +12,33 @@ const endKey = Symbol('end');
 
 type Ending = AbortSignal & { [endKey]?: number };
 
-export interface Deadline {
+export class Deadline {
   /** Aborts when the time is over. */
   readonly signal: AbortSignal;
+  private readonly timer: NodeJS.Timeout;
+  /** Called when the time is over, before those who listen to the signal, which costs more. Whoever keeps the deadline keeps what it reaches. */
+  onEnd: (() => void) | undefined = undefined;
+
+  constructor(milliseconds: number) {
+    const controller = new AbortController();
+    this.signal = controller.signal;
+    (this.signal as Ending)[endKey] = performance.now() + milliseconds;
+    this.timer = setTimeout(() => {
+      this.onEnd?.();
+      controller.abort();
+    }, milliseconds).unref();
+  }
+
   /** There is nothing left to be done in time. */
-  clear(): void;
+  clear(): void {
+    clearTimeout(this.timer);
+    this.onEnd = undefined;
+  }
 }
 
-/**
- * Ends in so many milliseconds; `remainingMs` tells how many are left. It keeps no process alive.
- * @param onEnd called when it does, before those who listen to the signal; to listen costs more
- */
-export function deadlineIn(milliseconds: number, onEnd?: () => void): Deadline {
-  const controller = new AbortController();
-  let atEnd = onEnd;
-  const end = () => {
-    atEnd?.();
-    atEnd = undefined;
-    controller.abort();
-  };
-  const timer = setTimeout(end, milliseconds).unref();
-  const clear = () => {
-    clearTimeout(timer);
-    // What it would reach lives no longer for it: a connection keeps its last request, and with it the deadline.
-    atEnd = undefined;
-  };
-  (controller.signal as Ending)[endKey] = performance.now() + milliseconds;
-  return { signal: controller.signal, clear };
+/** Ends in so many milliseconds; `remainingMs` tells how many are left. It keeps no process alive. */
+export function deadlineIn(milliseconds: number): Deadline {
+  return new Deadline(milliseconds);
 }
 
 /** Milliseconds until the deadline; infinite for a signal that `deadlineIn` did not make, 0 when it is over. */

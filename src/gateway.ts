@@ -17,7 +17,8 @@ import { parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
 import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
-import { admitBodies, Admission } from './http/admission';
+import { Admission } from './http/admission';
+import { admitBodies } from './http/admit-bodies';
 import { ErrorFilter } from './http/error.filter';
 import { createHttpServer } from './http/http-server';
 import { followTlsPair, readTlsPair } from './http/server-tls';
@@ -89,11 +90,10 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   followRequests(fastify, logger, metrics, readiness);
   const signed = new SignedRequests(signaturesOf(config), metrics, logger);
   authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
-  admitBodies(fastify, admission);
+  const bodyArrived = admitBodies(fastify, admission);
   acceptJsonBodies(fastify, (request, body) => {
-    const { room, verifyBody } = scopeOf(request);
-    room?.read(body.length);
-    verifyBody?.(body);
+    bodyArrived(request, body);
+    scopeOf(request).verifyBody?.(body);
   });
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };

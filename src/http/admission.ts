@@ -1,13 +1,10 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { deadlineIn } from '../deadline';
 import { type LanePlace, Lanes } from '../lanes';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { ProblemError } from './problem';
-import { isPublic } from './public.decorator';
-import { type RequestScope, runInScope, scopeOf } from './request-scope';
 import { Room, type Sender } from './room';
-import { hangUpOnLongBodies } from './unread-bodies';
 
 export interface AdmissionLimits {
   /** Of the bodies that are read and worked on at once. */
@@ -126,45 +123,4 @@ export class Admission {
     const length = Number(headers['content-length'] ?? 0);
     return length > maxBodyBytes ? 0 : length;
   }
-}
-
-/** Lets webhooks in, before their bodies are read and after it is known who calls. */
-export function admitBodies(fastify: FastifyInstance, admission: Admission): void {
-  fastify.addHook('onRequest', (request, reply, done) => {
-    const bytes = isPublic(request) ? 0 : admission.bytesOf(request);
-    if (bytes === 0) {
-      done();
-      return;
-    }
-    const scope = scopeOf(request);
-    const entered = admission.enter(senderOf(scope), bytes, request.raw.rawHeaders);
-    if (entered instanceof Room) {
-      if (isGiven(entered)) done();
-      return;
-    }
-    entered.then(
-      (room) => {
-        if (isGiven(room)) runInScope(scope, done);
-      },
-      (error: unknown) => {
-        hangUpOnLongBodies(request, reply);
-        runInScope(scope, () => done(error as Error));
-      },
-    );
-
-    /** Nothing is done for a sender that has hung up: nobody would tell when that is over. */
-    function isGiven(room: Room): boolean {
-      if (reply.raw.closed) {
-        room.hangUp();
-        return false;
-      }
-      scope.room = room;
-      reply.raw.once('close', () => room.hangUp());
-      return true;
-    }
-  });
-}
-
-function senderOf({ caller, sender }: RequestScope): Sender {
-  return sender ?? { name: caller?.username ?? '', isKnown: true };
 }

@@ -28,8 +28,7 @@ export function followRequests(
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
-    const deadline = deadlineIn(deadlineMs, () => refuseWhatIsUnread(request, reply));
-    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline };
+    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline: deadlineIn(deadlineMs) };
     bindScope(request, scope);
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
@@ -77,14 +76,6 @@ function refusalOf(request: FastifyRequest, reply: FastifyReply): Error | undefi
   }
   // A path that is not served has no body to judge.
   return request.is404 ? new NotFoundException() : undefined;
-}
-
-/** The answer is due, and the body is not here: it could not be worked on, and takes the room of others. */
-function refuseWhatIsUnread(request: FastifyRequest, reply: FastifyReply): void {
-  const scope = scopeOf(request);
-  if (scope.room?.reading !== true || reply.sent) return;
-  const late = new ProblemError('unavailable', 'The body did not arrive in the time of an answer, send it again');
-  runInScope(scope, () => void reply.header('connection', 'close').send(late));
 }
 
 /** The route's pattern, never the path that was asked for. */

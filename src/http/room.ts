@@ -1,9 +1,16 @@
+import type { ServerResponse } from 'node:http';
 import type { LanePlace } from '../lanes';
 
 /** Whose room a body takes. Who may have signed it, which only the body tells, is not known; his name is his address. */
 export interface Sender {
   readonly name: string;
   readonly isKnown: boolean;
+}
+
+const roomKey = Symbol('Room');
+
+interface Roomed {
+  [roomKey]?: Room;
 }
 
 /**
@@ -13,21 +20,20 @@ export interface Sender {
 export class Room {
   private isConnected = true;
   private isWorking = false;
-  private isReading = true;
 
   constructor(
     private readonly place: LanePlace,
     private readonly onLeft: () => void,
   ) {}
 
-  /** Whether its body has not arrived yet. */
-  get reading(): boolean {
-    return this.isReading && this.isConnected;
+  /** Belongs to a response from now on: left when that is closed. On the response itself, for a function of each request is paid for by every webhook. */
+  boundTo(response: ServerResponse): void {
+    (response as Roomed)[roomKey] = this;
+    response.on('close', hangUp);
   }
 
   /** The body is here: it takes what it has, and not what it could have had. */
   read(bytes: number): void {
-    this.isReading = false;
     if (this.isConnected) this.place.shrinkTo(bytes);
   }
 
@@ -42,6 +48,7 @@ export class Room {
     if (!this.isConnected) this.leave();
   }
 
+  /** The answer is written, or its sender has gone. */
   hangUp(): void {
     this.isConnected = false;
     if (!this.isWorking) this.leave();
@@ -51,4 +58,8 @@ export class Room {
     this.place.leave();
     this.onLeft();
   }
+}
+
+function hangUp(this: ServerResponse): void {
+  (this as Roomed)[roomKey]?.hangUp();
 }
