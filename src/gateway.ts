@@ -44,8 +44,8 @@ import type { OpenSignalState } from './state/create-signal-state';
 import { SIGNAL_STATE } from './state/state.module';
 import { version } from './version';
 
-/** Between looks for connections that have become idle, while the gateway stops. */
-const sweepMs = 100;
+/** After it everything has been answered that came before the gateway stopped: counts are written in two seconds, and an answer takes five. Milliseconds. */
+const lastCallMs = 7_000;
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -93,7 +93,11 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const bodyArrived = admitBodies(fastify, admission);
   acceptJsonBodies(fastify, (request, body) => {
     bodyArrived(request, body);
-    scopeOf(request).verifyBody?.(body);
+    const scope = scopeOf(request);
+    const { verifyBody } = scope;
+    // A connection keeps the scope of its last request, which would keep all that was posted.
+    scope.verifyBody = undefined;
+    verifyBody?.(body);
   });
   fastify.addHook('onRoute', (route) => {
     if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
@@ -106,9 +110,9 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     : () => undefined;
   const stop = async () => {
     stopFollowing();
-    // A sender keeps its connection when its last request is answered: one that was under way would hold up the end.
-    const sweep = setInterval(() => fastify.server.closeIdleConnections(), sweepMs);
-    await app.close().finally(() => clearInterval(sweep));
+    // Connections are waited for: also those that stay open after an answer, or bring what is never finished.
+    const lastCall = setTimeout(() => fastify.server.closeAllConnections(), lastCallMs);
+    await app.close().finally(() => clearTimeout(lastCall));
     await metricsApp?.close();
   };
   try {

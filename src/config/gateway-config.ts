@@ -68,7 +68,7 @@ export class ServerConfig {
   @Integer(
     65_536,
     1_073_741_824,
-    'Bodies that are read and worked on at once, in bytes; what is made of them takes some thirty times as much memory. One caller has half of it; who finds no room waits for 2 s, and is then answered 503.',
+    'Bodies that are read and worked on at once, in bytes; at least twice max_body_bytes. What is made of them takes thirty to sixty times as much memory. One caller has half of it; who finds no room waits for 2 s at the most, and is then answered 503.',
   )
   maxBytesInProgress = 4_194_304;
 

@@ -17,7 +17,7 @@ describe('Admission', () => {
   });
   afterEach(() => jest.useRealTimers());
 
-  const enter = (name: string, bytes: number, isKnown = true) => admission.enter({ name, isKnown }, bytes, []);
+  const enter = (name: string, bytes: number, isKnown = true) => admission.enter({ name, isKnown }, bytes, [], 4_500);
   const enterNow = (caller: string, bytes: number): Room => {
     const room = enter(caller, bytes);
     if (!(room instanceof Room)) throw new Error('it has to wait');

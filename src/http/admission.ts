@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
-import { deadlineIn } from '../deadline';
+import { DeadlineExceededError, deadlineIn } from '../deadline';
 import { type LanePlace, Lanes } from '../lanes';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { ProblemError } from './problem';
-import { Room, type Sender } from './room';
+import { leastBytes, Room, type Sender } from './room';
 
 export interface AdmissionLimits {
   /** Of the bodies that are read and worked on at once. */
@@ -14,33 +14,40 @@ export interface AdmissionLimits {
 }
 
 const kib = 1024;
-/** What the smallest body counts as, so that there is a bound to their number. Bytes. */
-const leastBytes = 2 * kib;
 /** Of a body that waits so much is read at the most: what came with its headers, or what the connection holds before it stands still. Bytes. */
 const readUnasked = 64 * kib;
 /** A connection and its request, without headers and body. Bytes. */
 const connectionBytes = 16 * kib;
-/** What a header takes beside its name and value. Bytes. */
-const headerBytes = 128;
+/** What a name or a value of a header takes beside its text. Bytes. */
+const textBytes = 64;
 /** What those who wait may take of the memory. Bytes. */
 const maxWaitingBytes = 96 * kib * kib;
-/** Of the room of all who are not known, one of them has this part. */
+/** One of several has this part of what they share. */
+const shareOfKnown = 1 / 2;
 const shareOfUnknown = 1 / 4;
 /** Who has waited for longer would not be answered in time. Milliseconds. */
 const maxWaitMs = 2_000;
+
+const shedReasons = ['queue_full', 'no_room_in_time', 'late_body'] as const;
+type ShedReason = (typeof shedReasons)[number];
+
+/** Those who share a room, and the places where they wait for it. */
+interface Party {
+  readonly room: Lanes;
+  readonly queue: Lanes;
+  /** Of the room, that one of them has. Bytes. */
+  readonly share: number;
+}
 
 /**
  * Bounds what is under way at once by the bytes that were posted, for what is made of them is many times as large: else a few hundred
  * webhooks of the largest size end the process for want of memory, again whenever they are repeated (ADR 0011). Who finds no room waits a little,
  * his body unread, and is told to come again when there is none in time. One caller has half of the room, and half of the places to wait;
- * who is not known yet has a quarter of such a half.
+ * those who are not known yet have such a half together, and one of them a quarter of it.
  */
 export class Admission {
-  private readonly known: Lanes;
-  private readonly unknown: Lanes;
-  private readonly queue = new Lanes({ places: maxWaitingBytes, ofLane: maxWaitingBytes / 2 });
-  private readonly ofKnown: number;
-  private readonly ofUnknown: number;
+  private readonly known: Party;
+  private readonly unknown: Party;
   private count = 0;
   private refusing = false;
 
@@ -49,10 +56,11 @@ export class Admission {
     private readonly metrics: GatewayMetrics,
     private readonly log: LogSink,
   ) {
-    this.ofKnown = Math.ceil(limits.maxBytes / 2);
-    this.ofUnknown = Math.ceil(this.ofKnown * shareOfUnknown);
-    this.known = new Lanes({ places: limits.maxBytes, ofLane: this.ofKnown });
-    this.unknown = new Lanes({ places: this.ofKnown, ofLane: this.ofUnknown }, this.known);
+    // The largest body fits into the share of a caller.
+    const bytes = Math.max(limits.maxBytes, limits.maxBodyBytes / shareOfKnown);
+    this.known = partyOf(bytes, maxWaitingBytes, shareOfKnown);
+    this.unknown = partyOf(this.known.share, maxWaitingBytes * shareOfKnown, shareOfUnknown, this.known);
+    for (const reason of shedReasons) metrics.webhooksShed.count({ reason }, 0);
   }
 
   /** Bodies that have been let in. */
@@ -61,30 +69,37 @@ export class Admission {
   }
 
   get waitingCount(): number {
-    return this.known.waitingCount + this.unknown.waitingCount;
+    return this.known.room.waitingCount + this.unknown.room.waitingCount;
   }
 
   /**
    * @param bytes of the body, at the most; what is larger than the share of its sender takes all of it
    * @param rawHeaders names and values by turns
+   * @param leftMs until the answer is due
    * @throws ProblemError `overloaded`, rejected
    */
-  enter({ name, isKnown }: Sender, bytes: number, rawHeaders: readonly string[]): Room | Promise<Room> {
-    const lanes = isKnown ? this.known : this.unknown;
-    const size = Math.min(Math.max(bytes, leastBytes), isKnown ? this.ofKnown : this.ofUnknown);
-    const place = lanes.enterNow(name, size);
-    return place === undefined ? this.wait(lanes, name, size, rawHeaders) : this.letIn(place);
+  enter(sender: Sender, bytes: number, rawHeaders: readonly string[], leftMs: number): Room | Promise<Room> {
+    const party = sender.isKnown ? this.known : this.unknown;
+    const size = Math.min(Math.max(bytes, leastBytes), party.share);
+    const place = party.room.enterNow(sender.name, size);
+    return place === undefined ? this.wait(party, sender.name, size, rawHeaders, leftMs) : this.letIn(place);
   }
 
-  private async wait(lanes: Lanes, name: string, size: number, rawHeaders: readonly string[]): Promise<Room> {
-    const headers = rawHeaders.reduce((sum, text) => sum + text.length + headerBytes / 2, 0);
-    const seat = this.queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
+  private async wait(
+    { room, queue }: Party,
+    name: string,
+    size: number,
+    rawHeaders: readonly string[],
+    leftMs: number,
+  ): Promise<Room> {
+    const headers = rawHeaders.reduce((sum, text) => sum + text.length + textBytes, 0);
+    const seat = queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
     if (seat === undefined) throw this.refuse('queue_full');
-    const due = deadlineIn(maxWaitMs);
+    const due = deadlineIn(Math.min(maxWaitMs, leftMs));
     try {
-      return this.letIn(await lanes.enter(name, due.signal, size));
-    } catch {
-      throw this.refuse('no_room_in_time');
+      return this.letIn(await room.enter(name, due.signal, size));
+    } catch (error) {
+      throw error instanceof DeadlineExceededError ? this.refuse('no_room_in_time') : error;
     } finally {
       seat.leave();
       due.clear();
@@ -104,8 +119,14 @@ export class Admission {
     this.count--;
   };
 
+  /** The answer is due, and the body is not here: nothing could be done with it any more, and it takes the room of others. */
+  refuseLateBody(): ProblemError {
+    this.metrics.webhooksShed.count({ reason: 'late_body' });
+    return new ProblemError('unavailable', 'The body was not here when its answer was due, send it again');
+  }
+
   /** Told when it begins: each request has its own line with its status. */
-  private refuse(reason: 'queue_full' | 'no_room_in_time'): ProblemError {
+  private refuse(reason: ShedReason): ProblemError {
     this.metrics.webhooksShed.count({ reason });
     if (!this.refusing)
       this.log.warn(
@@ -123,4 +144,11 @@ export class Admission {
     const length = Number(headers['content-length'] ?? 0);
     return length > maxBodyBytes ? 0 : length;
   }
+}
+
+/** @param within whose room and places are taken as well */
+function partyOf(roomBytes: number, queueBytes: number, share: number, within?: Party): Party {
+  const room = { places: roomBytes, ofLane: Math.ceil(roomBytes * share) };
+  const queue = { places: queueBytes, ofLane: Math.ceil(queueBytes * share) };
+  return { room: new Lanes(room, within?.room), queue: new Lanes(queue, within?.queue), share: room.ofLane };
 }

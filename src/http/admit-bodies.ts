@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { remainingMs } from '../deadline';
 import type { Admission } from './admission';
 import { isPublic } from './public.decorator';
-import { ProblemError } from './problem';
 import { runInScope, scopeOf } from './request-scope';
 import { Room } from './room';
 import { hangUpOnLongBodies } from './unread-bodies';
@@ -22,47 +22,52 @@ export function admitBodies(
     }
     const scope = scopeOf(request);
     const sender = scope.sender ?? { name: scope.caller?.username ?? '', isKnown: true };
-    const entered = admission.enter(sender, bytes, request.raw.rawHeaders);
+    const leftMs = remainingMs(scope.deadline.signal);
+    const entered =
+      leftMs > 0
+        ? admission.enter(sender, bytes, request.raw.rawHeaders, leftMs)
+        : Promise.reject<Room>(admission.refuseLateBody());
     if (entered instanceof Room) {
       if (give(entered, request, reply)) done();
       return;
     }
-    entered.then(
-      (room) => {
+    const refuse = (error: unknown) => {
+      hangUpOnLongBodies(request, reply);
+      runInScope(scope, () => done(error as Error));
+    };
+    entered.then((room) => {
+      if (remainingMs(scope.deadline.signal) > 0) {
         if (give(room, request, reply)) runInScope(scope, done);
-      },
-      (error: unknown) => {
-        hangUpOnLongBodies(request, reply);
-        runInScope(scope, () => done(error as Error));
-      },
-    );
+      } else {
+        room.hangUp();
+        refuse(admission.refuseLateBody());
+      }
+    }, refuse);
   });
+
+  /** @returns false for a sender that has hung up: nobody would tell when that is over */
+  function give(room: Room, request: FastifyRequest, reply: FastifyReply): boolean {
+    if (reply.raw.closed) {
+      room.hangUp();
+      return false;
+    }
+    const scope = scopeOf(request);
+    room.boundTo(reply.raw);
+    scope.room = room;
+    // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
+    const refuse = () => runInScope(scope, () => refuseUnread(reply));
+    scope.deadline.onEnd = refuse;
+    return true;
+  }
+
+  function refuseUnread(reply: FastifyReply): void {
+    if (reply.sent || reply.raw.closed) return;
+    void reply.header('connection', 'close').send(admission.refuseLateBody());
+  }
 
   return (request, body) => {
     const scope = scopeOf(request);
     scope.deadline.onEnd = undefined;
     scope.room?.read(body.length);
   };
-}
-
-/** @returns false for a sender that has hung up: nobody would tell when that is over */
-function give(room: Room, request: FastifyRequest, reply: FastifyReply): boolean {
-  if (reply.raw.closed) {
-    room.hangUp();
-    return false;
-  }
-  const scope = scopeOf(request);
-  room.boundTo(reply.raw);
-  scope.room = room;
-  // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
-  const refuse = () => runInScope(scope, () => refuseUnread(reply));
-  scope.deadline.onEnd = refuse;
-  return true;
-}
-
-/** The answer is due, and the body is not here: nothing could be done with it any more, and it takes the room of others. */
-function refuseUnread(reply: FastifyReply): void {
-  if (reply.sent || reply.raw.closed) return;
-  const late = new ProblemError('unavailable', 'The body did not arrive in the time of an answer, send it again');
-  void reply.header('connection', 'close').send(late);
 }

@@ -31,6 +31,7 @@ export class ErrorFilter implements ExceptionFilter {
     const { kind, message, details, headers } = this.toProblem(error, request);
     const body = problem(kind, message, details);
     const scope = scopeOf(request);
+    scope.problem = kind;
     if (kind === 'payload-too-large') {
       this.log.warn(
         { max_body_bytes: this.maxBodyBytes },

@@ -59,6 +59,7 @@ export function followRequests(
         processing_time_ms: processingTimeMs(scope),
         ...scope.counts,
       };
+      if (scope.problem !== undefined) Object.assign(fields, { problem: scope.problem });
       if (isProbe(request, reply)) log.debug(fields, 'request served');
       else if (reply.statusCode >= 500) log.warn(fields, 'request served');
       else log.info(fields, 'request served');

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../caller';
 import type { Deadline } from '../deadline';
 import type { LineContext } from '../logging/gateway-logger';
+import type { ProblemKind } from './problem';
 import type { Room, Sender } from './room';
 
 interface ScopeLine extends LineContext {
@@ -22,9 +23,11 @@ export interface RequestScope {
   /** What its body takes of what may be under way. */
   room?: Room;
   /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
-  verifyBody?: (body: Buffer) => void;
+  verifyBody?: ((body: Buffer) => void) | undefined;
   /** What stands in each log line; made again when it becomes known who calls. */
   line?: ScopeLine;
+  /** Why it was refused, for the one line at the end. */
+  problem?: ProblemKind;
   /** Outcomes counted for the one line at the end. */
   counts?: Readonly<Record<string, number>>;
 }

@@ -7,6 +7,9 @@ export interface Sender {
   readonly isKnown: boolean;
 }
 
+/** What the smallest body counts as, so that there is a bound to their number. Bytes. */
+export const leastBytes = 2 * 1024;
+
 const roomKey = Symbol('Room');
 
 interface Roomed {
@@ -34,7 +37,7 @@ export class Room {
 
   /** The body is here: it takes what it has, and not what it could have had. */
   read(bytes: number): void {
-    if (this.isConnected) this.place.shrinkTo(bytes);
+    if (this.isConnected) this.place.shrinkTo(Math.max(bytes, leastBytes));
   }
 
   /** @returns false when its sender has hung up: it has no room any more, and nobody is to be answered */

@@ -50,7 +50,7 @@ export class MixedTraffic {
       api: api.url,
       redis: redis.addr,
       settings: {
-        server: { max_bytes_in_progress: maxBytes },
+        server: { max_bytes_in_progress: maxBytes, max_body_bytes: maxBytes / 2 },
         storm_detection: {},
         fingerprint: { identity: 'owner' },
         rate_limit: { requests_per_minute: 30 },
