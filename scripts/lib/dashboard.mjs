@@ -186,7 +186,10 @@ const rows = [
       series('Authorization, by namespace', 'decisions a second', {
         '{{result}}': rate('gateway_authorization_total', 'result'),
       }),
-      series('Refused by a limit', 'requests a second', { '{{kind}}': rate('gateway_rate_limited_total', 'kind') }),
+      series('Refused by a limit', 'requests a second', {
+        '{{kind}}': rate('gateway_rate_limited_total', 'kind'),
+        'overload: {{reason}}': rate('gateway_webhooks_shed_total', 'reason'),
+      }),
     ],
   },
   {
