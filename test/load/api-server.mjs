@@ -12,8 +12,13 @@ import { spread } from './spread.mjs';
 
 const latencyMs = Number(process.argv[2] ?? 0);
 const lifeMs = Number(process.argv[3] ?? Infinity);
+/** Their texts as bytes, which lie outside the heap: a benchmark creates some hundred thousand. */
 const objects = new Map();
+/** Open ones: those of RemediationRequests, and all others. */
 const watches = new Set();
+const quietWatches = new Set();
+/** A watch of which nothing is heard for longer is not believed, and the server asked instead. Milliseconds. */
+const bookmarkEveryMs = 30_000;
 const counts = { creates: 0, patches: 0, deleted: 0, connections: 0 };
 /** What calls have taken since that was asked. Milliseconds. */
 let took = [];
@@ -29,6 +34,16 @@ const failure = (code, reason, name) =>
 const tell = (type, text) => {
   for (const watch of watches) watch.write(`{"type":"${type}","object":${text}}\n`);
 };
+
+function tellBookmarks() {
+  const bookmark = `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"${version}"}}}\n`;
+  for (const watch of [...watches, ...quietWatches]) watch.write(bookmark);
+}
+setInterval(tellBookmarks, bookmarkEveryMs);
+
+function* texts() {
+  for (const bytes of objects.values()) yield bytes.toString();
+}
 
 /** The object as a server stores it, made of the text that was sent: to parse it would cost more than all else here. */
 function stored(text) {
@@ -70,17 +85,17 @@ function ofRequests(method, [, name, , query = ''], text) {
     const named = /"name":"([^"]+)"/.exec(text)[1];
     if (objects.has(named)) return [409, failure(409, 'AlreadyExists', named)];
     counts.creates += 1;
-    objects.set(named, created);
+    objects.set(named, Buffer.from(created));
     tell('ADDED', created);
     if (lifeMs !== Infinity) lives.push([named, performance.now()]);
     return [201, created];
   }
   if (name === undefined) {
     const selected = /fingerprint%3D([0-9a-f]+)/.exec(query)?.[1];
-    const items = [...objects.values()].filter((object) => selected === undefined || object.includes(selected));
+    const items = [...texts()].filter((object) => selected === undefined || object.includes(selected));
     return [200, `{"kind":"List","metadata":{"resourceVersion":"${version}"},"items":[${items.join()}]}`];
   }
-  const before = objects.get(name);
+  const before = objects.get(name)?.toString();
   if (before === undefined) return [404, failure(404, 'NotFound', name)];
   if (method === 'GET') return [200, before];
   const patch = JSON.parse(text);
@@ -96,7 +111,7 @@ function changed(name, before, status) {
   object.metadata.resourceVersion = String(version);
   object.status = { ...object.status, ...status };
   const after = JSON.stringify(object);
-  objects.set(name, after);
+  objects.set(name, Buffer.from(after));
   tell('MODIFIED', after);
   return after;
 }
@@ -106,7 +121,7 @@ function endLives() {
   while (lives.length > 0 && lives[0][1] < due) {
     const [name] = lives.shift();
     const over = { overallPhase: 'Completed', completionTime: new Date().toISOString() };
-    const last = changed(name, objects.get(name), over);
+    const last = changed(name, objects.get(name).toString(), over);
     objects.delete(name);
     counts.deleted += 1;
     tell('DELETED', last);
@@ -116,17 +131,20 @@ if (lifeMs !== Infinity) setInterval(endLives, 100);
 
 /** The alerts that requests of storms count, and how many such requests there are. */
 function storms() {
-  const found = [...objects.values()].map((text) => /"alertCount":(\d+)/.exec(text)).filter((match) => match !== null);
+  const found = [];
+  for (const text of texts()) {
+    const match = /"alertCount":(\d+)/.exec(text);
+    if (match !== null) found.push(match);
+  }
   return { storms: found.length, stormAlerts: found.reduce((sum, [, count]) => sum + Number(count), 0) };
 }
 
 const server = createServer((incoming, outgoing) => {
   if (incoming.method === 'GET' && incoming.url.includes('watch=')) {
     outgoing.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
-    if (incoming.url.includes('remediationrequests')) {
-      watches.add(outgoing);
-      outgoing.on('close', () => watches.delete(outgoing));
-    }
+    const open = incoming.url.includes('remediationrequests') ? watches : quietWatches;
+    open.add(outgoing);
+    outgoing.on('close', () => open.delete(outgoing));
     return;
   }
   const begin = performance.now();
