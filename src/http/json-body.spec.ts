@@ -27,6 +27,35 @@ describe('parseJson', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it.each([
+    ['the first half alone', '{"a":"x\\ud800y"}', { a: 'x\ufffdy' }],
+    ['the second half alone', '{"a":"\\uDC00"}', { a: '\ufffd' }],
+    ['both, the wrong way round', '["\\udc00\\ud83d"]', ['\ufffd\ufffd']],
+    ['a half before a whole', '["\\ud83d\\ud83d\\ude00"]', ['\ufffd😀']],
+    ['a half in a key', '{"\\ud800":1}', { '\ufffd': 1 }],
+    ['a whole one', '["\\ud83d\\ude00 \\u00e9"]', ['😀 é']],
+    ['a backslash before the letters', '["\\\\ud800"]', ['\\ud800']],
+    ['a backslash, and then a half', '["\\\\\\ud800"]', ['\\\ufffd']],
+  ])('replaces half a character, and nothing else: %s', (_, text, value) => {
+    expect(parse(text)).toEqual(value);
+  });
+
+  it('makes texts of whole characters, whatever is escaped', () => {
+    assert(
+      property(string({ unit: 'binary' }), (text) => {
+        const escaped = JSON.stringify(text).replace(
+          /[\u0080-\uffff]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        );
+        expect(parse(`[${escaped}]`)).toEqual([text.toWellFormed()]);
+      }),
+    );
+  });
+
+  it('says where a text is no JSON, whatever it escapes', () => {
+    expect(() => parse('{"a":"\\ud800",}')).toThrow('(position 14)');
+  });
+
   describe('of depth', () => {
     it('takes 32 levels and not 33', () => {
       expect(() => parse(nested(32))).not.toThrow();

@@ -53,10 +53,21 @@ function unsupported({ headers }: FastifyRequest): ProblemError {
 export function parseJson(body: Buffer): unknown {
   const decoded = body.toString('utf8');
   const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
-  const value = parsed(text);
+  const value = parsed(text.includes('\\u') ? withoutHalves(text) : text);
   if (isDeeper(value, maxDepth))
     throw new ProblemError('malformed-body', `The body is nested deeper than ${maxDepth} levels`);
   return value;
+}
+
+/** Every escape, one after the other, so that a backslash that is escaped begins none; what is captured is half a character. */
+const escapes = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|[^])/g;
+
+/**
+ * JSON can escape half of a character beyond U+FFFF, which no UTF-8 can say: Redis's reader of JSON and OPA's refuse it, and an API server
+ * stores another character. It is replaced here, once, as a decoder of UTF-8 replaces what it cannot read; positions stay.
+ */
+function withoutHalves(text: string): string {
+  return text.replace(escapes, (escape: string, half: string | undefined) => (half === undefined ? escape : '\\ufffd'));
 }
 
 function parsed(text: string): unknown {

@@ -51,6 +51,20 @@ describe('toKubernetesApiError', () => {
     ['credentials that are not accepted', { code: 401, reason: 'Unauthorized' }, 'unauthenticated'],
     ['an object that is invalid', { code: 422, reason: 'Invalid', message: 'spec.severity: Unsupported' }, 'invalid'],
     ['an object that is too large', { code: 413, reason: 'RequestEntityTooLarge' }, 'invalid'],
+    [
+      'an object that is too large for etcd',
+      { code: 500, reason: 'InternalError', message: 'etcdserver: request is too large' },
+      'invalid',
+    ],
+    [
+      'an object that is too large for the way to etcd',
+      {
+        code: 500,
+        message:
+          'rpc error: code = ResourceExhausted desc = trying to send message larger than max (3406372 vs. 2097152)',
+      },
+      'invalid',
+    ],
     ['a request that makes no sense', { code: 400, reason: 'BadRequest' }, 'invalid'],
     ['a version that is too old', { code: 410, reason: 'Expired' }, 'expired'],
     ['priority and fairness', { code: 429, reason: 'TooManyRequests' }, 'overloaded'],

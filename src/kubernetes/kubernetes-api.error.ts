@@ -25,7 +25,7 @@ export type KubernetesFailure =
   | 'denied'
   /** An admission webhook could not be asked. */
   | 'webhook-unavailable'
-  /** 422, 400, 413: the API server will never take this object. */
+  /** 422, 400, 413, or too large for what stores it: the API server will never take this object. */
   | 'invalid';
 
 /** A call that the API server refused or did not answer. The message is for our log; it never leaves in a body. */
@@ -63,6 +63,9 @@ export function isFailure(error: unknown, failure: KubernetesFailure): error is 
 
 /** Admission answers with whatever code its author chose; only its words say that it was admission. */
 const deniedByAdmission = /admission webhook ".*" denied the request|ValidatingAdmissionPolicy .* denied request/;
+
+/** What etcd, or the way to it, says of an object: it comes as a 500, of a server that is well. */
+const tooLarge = /request is too large|message larger than max/;
 
 /** A webhook that is down, with `failurePolicy: Fail`: the API server itself is well. */
 const webhookDown = 'failed calling webhook';
@@ -112,6 +115,7 @@ function classify(code: number, status: V1Status | undefined, message: string): 
     case 429:
       return 'overloaded';
     default:
+      if (code === 500 && status !== undefined && tooLarge.test(message)) return 'invalid';
       return message.includes(webhookDown) ? 'webhook-unavailable' : 'unavailable';
   }
 }

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import {
   array,
   assert,
-  constant,
   constantFrom,
   dictionary,
   integer,
@@ -16,6 +15,7 @@ import {
 import { aSignal } from '../../test/support/a-signal';
 import type { Labels } from '../signal/labels';
 import type { Signal } from '../signal/signal';
+import { maxFiringAlerts } from './remediation-request';
 import { buildRemediationRequest } from './remediation-request.factory';
 
 const classification = {
@@ -26,7 +26,9 @@ const classification = {
 };
 const place = { namespace: 'prod-payment-service', generation: 1 };
 const build = (overrides: Partial<Signal> = {}) => buildRemediationRequest(aSignal(overrides), classification, place);
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+/** As an API server stores it: Go's encoder escapes what HTML would read. */
+const bytesOf = (value: unknown): number =>
+  Buffer.byteLength(JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, '\\u0000'));
 const KiB = 1024;
 
 describe('buildRemediationRequest', () => {
@@ -148,41 +150,71 @@ describe('buildRemediationRequest', () => {
     );
   });
 
-  it.each(['漢', '😀', 'é', '"', '\\', '\u0000', '\ud800', '\u2028'])(
+  it.each(['漢', '😀', 'é', '"', '\\', '\u0000', '\ud800', '\u2028', '<'])(
     'counts a payload of %j in bytes, not in characters',
     (character) => {
       const { originalPayload } = build({ payload: { text: character.repeat(300_000) } }).spec;
       expect(Buffer.byteLength(originalPayload)).toBeLessThanOrEqual(64 * KiB);
+      expect(bytesOf(originalPayload)).toBeLessThanOrEqual(112 * KiB);
       expect(originalPayload.isWellFormed()).toBe(true);
     },
   );
 
   it('stays under 256 KiB when everything is as long as it can be', () => {
-    for (const character of ['x', '漢', '😀', '"', '\u0001', '\ud800']) {
+    for (const character of ['x', '漢', '😀', '"', '\u0001', '\ud800', '<', '\u2028']) {
       const long = character.repeat(300_000);
       const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${i}${long.slice(0, 300)}`, long]));
-      const request = build({
+      const signal = aSignal({
         name: long,
         namespace: long,
-        resource: { kind: 'Pod', name: long, apiVersion: 'v1' },
+        resource: { kind: long, name: long, apiVersion: long },
         labels: many,
         annotations: many,
-        links: { externalURL: long, generatorURL: long, receiver: long, groupKey: long },
+        links: {
+          externalURL: long,
+          generatorURL: long,
+          dashboardURL: long,
+          panelURL: long,
+          silenceURL: long,
+          imageURL: long,
+          receiver: long,
+          groupKey: long,
+        },
         payload: { long },
       });
+      const fingerprint = long.slice(0, 64);
+      const firing = Array.from({ length: maxFiringAlerts }, () => ({
+        fingerprint,
+        since: '2025-10-04T10:00:05.250Z',
+      }));
+      const request = buildRemediationRequest(signal, classification, place, firing);
       expect(bytesOf(request)).toBeLessThan(256 * KiB);
     }
   });
 
   it('stays under 256 KiB, and valid, whatever arrives', () => {
-    const character = constantFrom('x', '"', '\\', '\u0000', '\u001f', 'é', '漢', '😀', '\ud800', '\u2028', '\n', '<');
+    const character = constantFrom(
+      'x',
+      '"',
+      '\\',
+      '\u0000',
+      '\u001f',
+      'é',
+      '漢',
+      '😀',
+      '\ud800',
+      '\u2028',
+      '\n',
+      '<',
+      '&',
+    );
     const long = tuple(character, integer({ min: 0, max: 100_000 })).map(([unit, length]) => unit.repeat(length));
     const text = oneof(string({ unit: 'binary' }), long);
     const entries = dictionary(text, text, { maxKeys: 12, noNullPrototype: true });
     const signals = record({
       name: text,
       namespace: text,
-      resource: record({ kind: constant('Pod'), name: text }),
+      resource: record({ kind: text, name: text, apiVersion: text }),
       labels: entries,
       annotations: entries,
       links: record({ externalURL: text, groupKey: text }),

@@ -20,13 +20,18 @@ export interface Classification {
   readonly prioritySource: string;
 }
 
-/** Bytes as JSON. Together with the payload's they keep a request under 256 KiB, whatever arrives. */
+/** Bytes as the API server stores them. Together with the payload's they keep a request under 256 KiB, whatever arrives. */
 const labelBudget = 32 * 1024;
 const annotationBudget = 48 * 1024;
 const maxValueBytes = 4 * 1024;
 const maxNameLength = 253;
-/** Bytes of the payload's JSON text; escaped once more it can double. */
+/** There are eight of them. */
+const maxLinkBytes = 2 * 1024;
+/** Bytes of the payload's JSON text, and of that text once it is escaped within the request's. */
 const maxPayloadBytes = 64 * 1024;
+const maxStoredPayloadBytes = 112 * 1024;
+/** What one character takes when it is escaped, at the most. */
+const maxBytesOfCharacter = 6;
 
 /** What makes a request that of a storm. */
 export interface StormIdentity {
@@ -87,9 +92,10 @@ export function buildRemediationRequest(
       priority: classification.priority,
       environment: classification.environment,
       resource: {
-        kind: resource.kind,
+        // Whoever sends an event says what these are.
+        kind: cut(resource.kind, maxNameLength),
         name: cut(resource.name, maxNameLength),
-        ...(resource.apiVersion === undefined ? {} : { apiVersion: resource.apiVersion }),
+        ...(resource.apiVersion === undefined ? {} : { apiVersion: cut(resource.apiVersion, maxNameLength) }),
         ...(signal.namespace === '' ? {} : { namespace: cut(signal.namespace, maxNameLength) }),
       },
       ...(signal.owner ? { owner: signal.owner } : {}),
@@ -123,7 +129,7 @@ export function buildRemediationRequest(
 }
 
 function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxValueBytes) } as Record<K, string>);
+  return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxLinkBytes) } as Record<K, string>);
 }
 
 /** The texts that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
@@ -134,7 +140,7 @@ function within(budget: number, texts: Labels): Labels {
   let used = 0;
   for (const [key, value] of entries) {
     const short = cut(value, maxValueBytes);
-    used += jsonBytes(key) + jsonBytes(short) + 2;
+    used += storedBytes(key) + storedBytes(short) + 2;
     if (used > budget) {
       kept.push(['kubernaut.io/omitted', `${entries.length - kept.length} of ${entries.length}`]);
       break;
@@ -144,37 +150,42 @@ function within(budget: number, texts: Labels): Labels {
   return Object.fromEntries(kept);
 }
 
-/** Whether nothing needs to be measured: JSON makes six bytes of a character at the most. */
+/** Whether nothing needs to be measured. */
 function fitsSurely(budget: number, texts: Labels): boolean {
   let atMost = 0;
   for (const key in texts) {
     const { length } = labelOf(texts, key) ?? '';
-    if (length * 6 > maxValueBytes) return false;
-    atMost += (key.length + length) * 6 + 6;
+    if (length * maxBytesOfCharacter > maxValueBytes) return false;
+    atMost += (key.length + length) * maxBytesOfCharacter + 6;
   }
   return atMost <= budget;
 }
 
-/** The text, or its beginning with a mark, so that its JSON has at most `bytes`. */
+/** The text, or its beginning with a mark, so that it is stored in `bytes` at the most. */
 function cut(text: string, bytes: number): string {
-  if (text.length * 6 <= bytes || jsonBytes(text) <= bytes) return text;
+  if (text.length * maxBytesOfCharacter <= bytes || storedBytes(text) <= bytes) return text;
   let length = Math.min(text.length, bytes - 64);
-  while (jsonBytes(text.slice(0, length)) > bytes - 64) length = Math.floor(length / 2);
+  while (storedBytes(text.slice(0, length)) > bytes - 64) length = Math.floor(length / 2);
   return mark(text.slice(0, length), text.length);
 }
 
 /** The payload, or its beginning with a mark. A character that is cut in two is replaced. */
 function shortened(payload: string): string {
-  if (payload.length * 3 <= maxPayloadBytes) return payload;
+  if (payload.length * maxBytesOfCharacter <= maxStoredPayloadBytes) return payload;
   const bytes = Buffer.from(payload);
-  if (bytes.length <= maxPayloadBytes) return payload;
-  return mark(bytes.toString('utf8', 0, maxPayloadBytes - 64), payload.length);
+  if (bytes.length <= maxPayloadBytes && storedBytes(payload) <= maxStoredPayloadBytes) return payload;
+  let length = Math.min(bytes.length, maxPayloadBytes - 64);
+  while (storedBytes(bytes.toString('utf8', 0, length)) > maxStoredPayloadBytes - 64) length = Math.floor(length / 2);
+  return mark(bytes.toString('utf8', 0, length), payload.length);
 }
 
 function mark(beginning: string, length: number): string {
   return `${beginning.toWellFormed()}… [cut, ${length} characters]`;
 }
 
-function jsonBytes(text: string): number {
-  return Buffer.byteLength(JSON.stringify(text));
+/** As the API server writes JSON, whose encoder escapes what HTML would read, and two line separators, with six bytes each. */
+function storedBytes(text: string): number {
+  let bytes = Buffer.byteLength(JSON.stringify(text));
+  for (const [character] of text.matchAll(/[<>&\u2028\u2029]/g)) bytes += character < '\u0080' ? 5 : 3;
+  return bytes;
 }

@@ -40,7 +40,7 @@ export class JournalPage {
   ) {}
 
   record(signal: SignalReading, outcome: SignalOutcome): void {
-    if (isSignal(signal)) this.received(signal);
+    if (isSignal(signal)) this.received(signal, outcome);
     this.count(signal, outcome);
     this.write(signal, outcome);
   }
@@ -105,8 +105,12 @@ export class JournalPage {
     return Math.max(0, this.clock.now() - startsAt) / 1000;
   }
 
-  private received(signal: Signal): void {
-    const environment = this.metrics.environmentLabel(this.environment.classify(signal).environment);
+  private received(signal: Signal, outcome: SignalOutcome): void {
+    // Who may not send it may not name an environment either: there are few names, and each stays.
+    const isForbidden = outcome.status === 'rejected' && outcome.reason === 'forbidden';
+    const environment = isForbidden
+      ? 'other'
+      : this.metrics.environmentLabel(this.environment.classify(signal).environment);
     this.metrics.signalsReceived.count({ source: signal.source, severity: signal.severity, environment });
   }
 

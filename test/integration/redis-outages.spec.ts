@@ -113,6 +113,35 @@ describe.each(outages)('when Redis $name', ({ begin, end, reason }) => {
   });
 });
 
+describe('a script that fails by its own doing', () => {
+  const broken = aFingerprint();
+  const breakEntry = () => command('SET', `gateway:v1:{${broken}}`, 'not what it should be');
+
+  it('fails its own batch, and says nothing of Redis', async () => {
+    const { state, changes, warnings } = await connected('reject');
+    await breakEntry();
+    for (let i = 0; i < 3; i++) await expectUnavailable(state.claim([{ fingerprint: broken }]));
+    expect(outcomeOf(await state.claim([{ fingerprint: aFingerprint() }]))).toBe('new');
+    expect(changes).toEqual([{ up: true }]);
+    const told = warnings.filter((warning) => warning.startsWith('a script of the gateway'));
+    // That of the claim, and of the release of what it may have claimed.
+    expect(told).toHaveLength(2);
+    expect(told[0]).toMatch(/^a script of the gateway \([0-9a-f]{8}\) failed in Redis, in its line \d+$/);
+  });
+
+  it('leaves its batch to this process, if told to', async () => {
+    const { state, changes, size } = await connected('degrade');
+    await breakEntry();
+    const request = aRequest();
+    await confirm(state, broken, request);
+    expect(await state.claim([{ fingerprint: broken }])).toEqual([
+      expect.objectContaining({ outcome: 'duplicate', request }),
+    ]);
+    expect(size()).toBe(1);
+    expect(changes).toEqual([{ up: true }]);
+  });
+});
+
 describe('when Redis is stopped', () => {
   it('rejects what was on its way, and comes back with the next Redis at this address', async () => {
     // With a deadline this long, only the loss of the connection can end it in time.

@@ -30,4 +30,20 @@ describe('policyInputOf', () => {
     expect(Object.keys(input.labels)).toHaveLength(256);
     expect(Math.max(...Object.values(input.labels).map(({ length }) => length))).toBe(4_096);
   });
+
+  it('is bounded, whatever things are called', () => {
+    const long = 'n'.repeat(100_000);
+    const signal = aSignal({ name: long, namespace: long, resource: { kind: long, name: long, apiVersion: long } });
+    const { alertname, namespace, resource } = policyInputOf(signal, 'production', false);
+    for (const text of [alertname, namespace, ...Object.values(resource)]) expect(text).toHaveLength(4_096);
+  });
+
+  it('has whole characters alone', () => {
+    const { annotations } = policyInputOf(
+      aSignal({ annotations: { a: `${'a'.repeat(4_095)}🔥` } }),
+      'production',
+      false,
+    );
+    expect(annotations.a).toBe(`${'a'.repeat(4_095)}\ufffd`);
+  });
 });

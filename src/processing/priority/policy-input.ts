@@ -1,4 +1,4 @@
-import type { Labels } from '../../signal/labels';
+import { labelOf, type Labels } from '../../signal/labels';
 import type { Signal } from '../../signal/signal';
 
 /** What a policy is asked about; `policies/input.schema.json` describes it. */
@@ -23,25 +23,33 @@ export function policyInputOf(signal: Signal, environment: string, storm: boolea
   return {
     severity,
     environment,
-    namespace,
-    alertname: name,
+    namespace: cut(namespace),
+    alertname: cut(name),
     source,
-    resource,
+    resource: bounded(resource),
     labels: bounded(labels),
     annotations: bounded(annotations),
     storm,
   };
 }
 
-/** As many as a policy is asked about at the most, long values cut. */
-function bounded(texts: Labels): Labels {
+/** As many texts as a policy is asked about at the most, long ones cut. */
+function bounded<Texts extends object>(texts: Texts): Texts {
   if (isBounded(texts)) return texts;
-  const first = Object.entries(texts).slice(0, maxEntries);
-  return Object.fromEntries(first.map(([name, value]) => [name, value.slice(0, maxValueLength)]));
+  const first = Object.entries(texts as Labels).slice(0, maxEntries);
+  return Object.fromEntries(first.map(([name, value]) => [name, cut(value)])) as Texts;
 }
 
-function isBounded(texts: Labels): boolean {
+function isBounded(texts: object): boolean {
   let count = 0;
-  for (const name in texts) if (++count > maxEntries || (texts[name] ?? '').length > maxValueLength) return false;
+  for (const name in texts) {
+    const { length } = labelOf(texts as Labels, name) ?? '';
+    if (++count > maxEntries || length > maxValueLength) return false;
+  }
   return true;
+}
+
+/** OPA refuses half a character, so one that is cut in two is replaced. */
+function cut(text: string): string {
+  return text.length > maxValueLength ? text.slice(0, maxValueLength).toWellFormed() : text;
 }

@@ -19,7 +19,7 @@ const maxIdentityLength = 64;
 
 /** The sender's own identity of the alert. A sender without identities of its own has one alert for an incident. */
 export function alertOf({ senderFingerprint, fingerprint }: Signal): string {
-  return senderFingerprint?.slice(0, maxIdentityLength) ?? fingerprint.slice(0, 16);
+  return senderFingerprint?.slice(0, maxIdentityLength).toWellFormed() ?? fingerprint.slice(0, 16);
 }
 
 export function sightingOf(signal: Signal): Sighting {

@@ -1,7 +1,7 @@
 import { aSignal } from '../../../test/support/a-signal';
 import { noStorms } from '../../../test/support/a-processor';
 import type { Labels } from '../../signal/labels';
-import { groupOf, resourceOf, tokensOf } from './storm-group';
+import { groupOf, maxNameLength, resourceOf, tokensOf } from './storm-group';
 
 const labels = (all: Record<string, string>) => aSignal({ labels: all });
 const alike = (a: Record<string, string>, b: Record<string, string>) => {
@@ -99,5 +99,14 @@ describe('resourceOf', () => {
     expect(resourceOf(aSignal({ namespace: 'prod' }))).toBe('Pod/prod/payment-api-789');
     const none = aSignal({ resource: { kind: 'Unknown', name: 'unknown' } });
     expect(resourceOf(none)).toBe(none.fingerprint);
+  });
+
+  it('is short, however long names are, and the same for what a request of a storm lists cut', () => {
+    const long = (end: string) => aSignal({ resource: { kind: 'Pod', name: `${end}${'p'.repeat(1_000_000)}` } });
+    const { resource, ...signal } = long('a');
+    const cut = { ...resource, name: resource.name.slice(0, maxNameLength) };
+    expect(resourceOf(long('a'))).toMatch(/^[0-9a-f]{64}$/);
+    expect(resourceOf(long('a'))).toBe(resourceOf({ ...signal, resource: cut }));
+    expect(resourceOf(long('a'))).not.toBe(resourceOf(long('b')));
   });
 });

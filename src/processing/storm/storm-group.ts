@@ -28,6 +28,8 @@ export interface SignalGroup {
 
 /** Labels that name the object, or where it was scraped, rather than say what is wrong with it; `exported_` ones as well. */
 const naming = new Set([...targetLabels, 'instance', 'endpoint', 'uid', 'pod_ip', 'host_ip', 'container_id']);
+/** Of the objects that a request of a storm lists. */
+export const maxNameLength = 253;
 const maxTokens = 32;
 const maxValueLength = 256;
 /** Alerts that are sent together are of few groups. */
@@ -49,13 +51,18 @@ export function groupOf(
   };
 }
 
-/** What tells the object of a signal from others; a signal without one stands for itself. */
+/**
+ * What tells the object of a signal from others; a signal without one stands for itself. Names are of any length, and this is remembered: of
+ * long ones, which a request of a storm lists cut, by a digest.
+ */
 export function resourceOf({
-  resource,
+  resource: { kind, name },
   namespace,
   fingerprint,
 }: Pick<Signal, 'resource' | 'namespace' | 'fingerprint'>): string {
-  return resource.kind === 'Unknown' ? fingerprint : `${resource.kind}/${namespace}/${resource.name}`;
+  if (kind === 'Unknown') return fingerprint;
+  const named = [kind, namespace, name].map((part) => part.slice(0, maxNameLength)).join('/');
+  return named.length < maxNameLength ? named : sha256(named);
 }
 
 /**

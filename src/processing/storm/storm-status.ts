@@ -12,10 +12,9 @@ import {
 } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
 import { alertOf } from '../request-status/sighting';
-import { resourceOf } from './storm-group';
+import { maxNameLength, resourceOf } from './storm-group';
 
 /** As Kubernetes names objects; what is longer names none. */
-const maxNameLength = 253;
 /** Longer than Alertmanager waits before it tells of a new alert, as it is commonly configured. */
 const quietMs = 120_000;
 

@@ -1,7 +1,7 @@
 import { outsideRequests } from '../../outside-requests';
 import { StateUnavailableError } from '../signal-state';
 import { memoryWarning } from './memory-warning';
-import { isTimeout, reasonOf, withoutCommand } from './redis-failure';
+import { isTimeout, reasonOf, scriptFaultOf, withoutCommand } from './redis-failure';
 import { ClusterLink } from './cluster-link';
 import type { LinkListener, RedisLink, RedisLinkOptions } from './redis-link';
 import type { RedisScript } from './redis-script';
@@ -15,7 +15,7 @@ export type RedisListener = (status: RedisStatus) => void;
 
 export interface RedisConnectionOptions extends RedisLinkOptions {
   readonly onChange: RedisListener;
-  /** Hears what is wrong with how Redis is set up, whenever that is something else than before. */
+  /** Hears what is wrong with how Redis is set up, whenever that is something else than before, and of scripts that fail there. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
@@ -26,7 +26,7 @@ const maxBackOffMs = 2_000;
  * The connection to Redis, which is either up or not asked at all.
  *
  * It is up after a probe succeeded, and down from the first command that fails in whatever way (no answer, connection
- * lost, out of memory, read-only, …) until a later probe succeeds. While it is down, commands fail at once, so an outage
+ * lost, out of memory, read-only, …) until a later probe succeeds; a script that fails by its own doing says nothing of Redis. While it is down, commands fail at once, so an outage
  * costs one command timeout and not one for each request.
  */
 export class RedisConnection {
@@ -39,6 +39,7 @@ export class RedisConnection {
   private closed = false;
   private probing = false;
   private warned: string | undefined;
+  private readonly faults = new Set<string>();
 
   constructor(private readonly options: RedisConnectionOptions) {
     const listener: LinkListener = {
@@ -88,8 +89,10 @@ export class RedisConnection {
     if (!before.up) return Promise.reject(new StateUnavailableError(`Redis is not available: ${before.reason}`));
     return this.link.run(script, batch).catch((caught: unknown) => {
       const error = caught as Error;
+      const line = scriptFaultOf(error);
+      if (line !== undefined) this.tellOfFault(script, line);
       // Of several commands in flight, the first to fail speaks for all.
-      if (this.current === before) this.fail(error);
+      else if (this.current === before) this.fail(error);
       throw new StateUnavailableError(`Redis is not available: ${reasonOf(error)}`, { cause: withoutCommand(error) });
     });
   }
@@ -113,6 +116,14 @@ export class RedisConnection {
     const warning = await this.link.memory().then(memoryWarning, () => undefined);
     if (warning !== undefined && warning !== this.warned) this.options.onWarning?.(warning);
     this.warned = warning;
+  }
+
+  /** Once for each place. */
+  private tellOfFault({ sha1 }: RedisScript, line: string): void {
+    const place = `${sha1}:${line}`;
+    if (this.faults.has(place)) return;
+    this.faults.add(place);
+    this.options.onWarning?.(`a script of the gateway (${sha1.slice(0, 8)}) failed in Redis, in its line ${line}`);
   }
 
   private fail(error: Error): void {

@@ -1,4 +1,4 @@
-import { isTimeout, isUnknownScript, reasonOf, withoutCommand } from './redis-failure';
+import { isTimeout, isUnknownScript, reasonOf, scriptFaultOf, withoutCommand } from './redis-failure';
 
 describe('reasonOf', () => {
   it.each([
@@ -38,5 +38,21 @@ describe('withoutCommand', () => {
     const error = Object.assign(new Error('WRONGPASS'), { command: { name: 'auth', args: ['s3cret'] } });
     expect(withoutCommand(error)).toBe(error);
     expect(JSON.stringify(error)).not.toContain('s3cret');
+  });
+});
+
+describe('scriptFaultOf', () => {
+  it.each([
+    [
+      'ERR user_script:46: Expected value but found invalid unicode escape code at character 20 script: 6f, on @user_script:46.',
+      '46',
+    ],
+    ['WRONGTYPE Operation against a key holding the wrong kind of value script: 6f, on @user_script:27.', '27'],
+    ['ERR Error running script (call to f_6f): @user_script:9: -OOM command not allowed', undefined],
+    ["OOM command not allowed when used memory > 'maxmemory'. script: 6f, on @user_script:9.", undefined],
+    ['READONLY You can not write against a read only replica. script: 6f, on @user_script:9.', undefined],
+    ['ERR DB index is out of range', undefined],
+  ])('of "%s" is line %s', (message, line) => {
+    expect(scriptFaultOf(new Error(message))).toBe(line);
   });
 });

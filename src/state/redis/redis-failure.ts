@@ -30,6 +30,16 @@ export function isTimeout(error: Error): boolean {
   return error.message === 'Command timed out';
 }
 
+/**
+ * Where a script of ours failed, by its own doing: Redis itself is well. What Redis refuses a script (no memory, read-only) is told in the
+ * same words, with the code of the refusal in it.
+ */
+export function scriptFaultOf({ message }: Error): string | undefined {
+  if (!/^(?:ERR|WRONGTYPE) /.test(message) || /-(?:OOM|READONLY|MISCONF|NOREPLICAS|CLUSTERDOWN|NOPERM) /.test(message))
+    return undefined;
+  return /user_script:(\d+)/.exec(message)?.[1];
+}
+
 /** Whether Redis does not have a script that was named by its digest: it was told to forget it. */
 export function isUnknownScript(error: Error): boolean {
   return error.message.startsWith('NOSCRIPT');
