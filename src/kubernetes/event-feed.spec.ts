@@ -77,6 +77,15 @@ describe('EventFeed', () => {
     expect(read.at(-1)?.resourceVersion).toBe('12');
   });
 
+  it('begins there also when it cannot be told at first where that is', async () => {
+    server.lists.push(status(503), page('10', [event('old', '9')], 'more'));
+    server.watches.push(sends(added('a', '11')));
+    follow();
+    await until(() => names().length === 1);
+    expect(names()).toEqual(['a']);
+    expect(versions()[0]).toBe('10');
+  });
+
   it('goes on after the version that it is given, without a list', async () => {
     server.watches.push(sends(added('b', '43')));
     follow('42');

@@ -71,7 +71,7 @@ export class EventFeed {
         if (isOver(signal)) return;
         failures++;
         // What fails again may be the place itself, e.g. one of another cluster.
-        mustList = isFailure(error, 'expired') || failures > 2;
+        mustList = version === undefined || isFailure(error, 'expired') || failures > 2;
         this.report(error);
         await pause(jittered(Math.min(firstBackOffMs * 2 ** (failures - 1), maxBackOffMs)), signal);
       }

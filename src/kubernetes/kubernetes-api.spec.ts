@@ -177,6 +177,30 @@ describe('KubernetesApi', () => {
       expect(read).toHaveBeenCalledTimes(1);
     });
 
+    it('is renewed once for all whose calls were refused, and they all go through', async () => {
+      let token = 'first';
+      const read = jest.spyOn(KubeConfig.prototype, 'applyToHTTPSOptions').mockImplementation(async (options) => {
+        const headers = { authorization: `Bearer ${token}` };
+        await delay(150);
+        Object.assign(options, { headers });
+      });
+      expect(await call()).toEqual({ fine: true });
+      token = 'second';
+      // They are refused one after the other, before and after it is renewed.
+      const refusedLater =
+        (afterMs: number): Answer =>
+        (request, response) =>
+          void setTimeout(() => status(401)(request, response), afterMs);
+      script.push(...Array.from({ length: 8 }, (_, i) => refusedLater(i * 40)));
+      const calls = Array.from({ length: 8 }, () => call());
+      expect(await Promise.all(calls)).toEqual(calls.map(() => ({ fine: true })));
+      expect(read).toHaveBeenCalledTimes(2);
+      expect(tokens.slice(1)).toEqual([
+        ...Array<string>(8).fill('Bearer first'),
+        ...Array<string>(8).fill('Bearer second'),
+      ]);
+    });
+
     it('does so once, and tells who has to know', async () => {
       const refusals: string[] = [];
       api.onRefusal = ({ failure }) => void refusals.push(failure);

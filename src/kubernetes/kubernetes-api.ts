@@ -36,6 +36,8 @@ export interface CallOptions {
   readonly repeat?: boolean;
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 /** A caller that gives up after less says nothing about the server. */
 const fairTimeMs = 1_000;
 /** How long the server may take to say that it is there. */
@@ -60,7 +62,7 @@ export class KubernetesApi {
   private readonly watches: Pool;
   private readonly pathPrefix: string;
   private readonly resilience: CallResilience;
-  private headers: Record<string, string> = {};
+  private headers: Headers = {};
   private headersReadAt = Number.NEGATIVE_INFINITY;
   private reading: Promise<void> | undefined;
   private asking: Promise<boolean> | undefined;
@@ -138,8 +140,9 @@ export class KubernetesApi {
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.options.callTimeoutMs;
     const startedAt = performance.now();
+    let credentials: Headers | undefined;
     try {
-      const credentials = this.areCredentialsFresh() ? this.headers : await this.credentials(options.signal);
+      credentials = this.areCredentialsFresh() ? this.headers : await this.credentials(options.signal);
       const { statusCode, headers, text } = await exchange(
         this.calls,
         {
@@ -157,7 +160,7 @@ export class KubernetesApi {
       if (statusCode < 200 || statusCode > 299) throw toKubernetesApiError(statusCode, text, headers['retry-after']);
       return (options.read ?? JSON.parse)(text) as T;
     } catch (error) {
-      if (mayRenew && isFailure(error, 'unauthenticated') && this.renewCredentials())
+      if (mayRenew && isFailure(error, 'unauthenticated') && this.renewCredentials(credentials))
         return this.attempt<T>(method, path, options, false);
       if (error instanceof KubernetesApiError) {
         if (systemic.has(error.failure)) this.onRefusal(error);
@@ -206,17 +209,19 @@ export class KubernetesApi {
     signal: AbortSignal,
     { accept = 'application/json' }: Pick<CallOptions, 'accept'> = {},
   ): Promise<Readable> {
+    let credentials: Headers | undefined;
     try {
+      credentials = await this.credentials();
       const { statusCode, body } = await this.watches.request({
         method: 'GET',
         path: this.pathPrefix + path,
-        headers: { accept, ...(await this.credentials()) },
+        headers: { accept, ...credentials },
         signal,
       });
       if (statusCode !== 200) throw toKubernetesApiError(statusCode, await body.text());
       return body;
     } catch (error) {
-      if (isFailure(error, 'unauthenticated')) this.renewCredentials();
+      if (isFailure(error, 'unauthenticated')) this.renewCredentials(credentials);
       throw unavailable(error);
     }
   }
@@ -226,10 +231,12 @@ export class KubernetesApi {
   }
 
   /**
-   * The library keeps what it read for a minute: only a configuration that is read anew asks again.
+   * The library keeps what it read for a minute: only a configuration that is read anew asks again. Once for all whose calls were refused.
+   * @param refused those that were not accepted
    * @returns false if it cannot be read now, as while it is being replaced
    */
-  private renewCredentials(): boolean {
+  private renewCredentials(refused: Headers | undefined): boolean {
+    if (refused !== this.headers || this.headersReadAt === Number.NEGATIVE_INFINITY) return true;
     try {
       this.config = loadKubeConfig(this.options);
     } catch {
@@ -244,7 +251,7 @@ export class KubernetesApi {
    * A program that the kubeconfig names may have to be asked for them: once for all who wait, each for as long as its caller does.
    * @throws KubernetesApiError when that takes too long, which says nothing about the API server
    */
-  private async credentials(signal?: AbortSignal): Promise<Record<string, string>> {
+  private async credentials(signal?: AbortSignal): Promise<Headers> {
     if (!this.areCredentialsFresh()) {
       const leftMs = remainingMs(signal);
       const due = deadlineIn(Number.isFinite(leftMs) ? leftMs : this.options.callTimeoutMs);

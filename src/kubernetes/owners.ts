@@ -19,12 +19,14 @@ export interface Ownership {
 
 /** Kinds that somebody else may control, and where they are. What owns them is a workload, or controls itself. */
 const followed = {
-  Pod: { group: '/api/v1', plural: 'pods' },
-  ReplicaSet: { group: '/apis/apps/v1', plural: 'replicasets' },
-  Job: { group: '/apis/batch/v1', plural: 'jobs' },
+  Pod: { group: '', path: '/api/v1', plural: 'pods' },
+  ReplicaSet: { group: 'apps', path: '/apis/apps/v1', plural: 'replicasets' },
+  Job: { group: 'batch', path: '/apis/batch/v1', plural: 'jobs' },
 } as const;
 type FollowedKind = keyof typeof followed;
 
+/** From a pod to a CronJob they are two. Nobody checks that owners are no circle: a pod may name itself. */
+const maxSteps = 5;
 const maxRemembered = 20_000;
 /** A read is shared by all who ask meanwhile: it has the time of a call, not that of one of them. Milliseconds. */
 const readMs = 2_000;
@@ -72,7 +74,8 @@ export class Owners {
 
   private topOf(namespace: string, resource: TargetResource): TargetResource | undefined {
     let owner = resource;
-    while (isFollowed(owner.kind)) {
+    for (let step = 0; isFollowed(owner); step++) {
+      if (step === maxSteps) return resource;
       const controller = this.caches[owner.kind].get(objectKey(namespace, owner.name));
       if (controller === undefined) return undefined;
       if (controller === 'none') break;
@@ -88,7 +91,8 @@ export class Owners {
       const known = this.peek(namespace, resource);
       if (known !== undefined) return known;
       let owner = resource;
-      while (isFollowed(owner.kind)) {
+      for (let step = 0; isFollowed(owner); step++) {
+        if (step === maxSteps) return { by: 'nothing' };
         const controller =
           this.caches[owner.kind].get(objectKey(namespace, owner.name)) ??
           (await this.read(owner.kind, namespace, owner.name, deadline));
@@ -167,9 +171,9 @@ export class Owners {
 
   private async ask(kind: FollowedKind, namespace: string, name: string, key: string): Promise<Controller | undefined> {
     const due = deadlineIn(readMs);
-    const { group, plural } = followed[kind];
+    const { path: root, plural } = followed[kind];
     try {
-      const path = `${group}/namespaces/${namespace}/${plural}/${name}`;
+      const path = `${root}/namespaces/${namespace}/${plural}/${name}`;
       const get = () => this.api.call<WatchedObject>('GET', path, { signal: due.signal, repeat: false });
       return controllerOf(await this.places.run(get, due.signal));
     } catch (error) {
@@ -183,13 +187,22 @@ export class Owners {
   }
 }
 
-function isFollowed(kind: string): kind is FollowedKind {
-  return Object.hasOwn(followed, kind);
+/** Others have kinds of these names as well: their API group tells them apart, where it is said. */
+function isFollowed(resource: TargetResource): resource is TargetResource & { readonly kind: FollowedKind } {
+  const { kind, apiVersion } = resource;
+  if (!Object.hasOwn(followed, kind)) return false;
+  return apiVersion === undefined || followed[kind as FollowedKind].group === groupOf(apiVersion);
+}
+
+/** Empty for the core group, of which an API version is its version alone. */
+function groupOf(apiVersion: string): string {
+  const end = apiVersion.indexOf('/');
+  return end === -1 ? '' : apiVersion.slice(0, end);
 }
 
 function collection(kind: FollowedKind): string {
-  const { group, plural } = followed[kind];
-  return `${group}/${plural}`;
+  const { path, plural } = followed[kind];
+  return `${path}/${plural}`;
 }
 
 function controllerOf({ metadata }: WatchedObject): Controller {

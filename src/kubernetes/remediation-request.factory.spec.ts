@@ -185,7 +185,7 @@ describe('buildRemediationRequest', () => {
       const fingerprint = long.slice(0, 64);
       const firing = Array.from({ length: maxFiringAlerts }, () => ({
         fingerprint,
-        since: '2025-10-04T10:00:05.250Z',
+        startsAt: '2025-10-04T10:00:05.250Z',
       }));
       const request = buildRemediationRequest(signal, classification, place, firing);
       expect(bytesOf(request)).toBeLessThan(256 * KiB);

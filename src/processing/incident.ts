@@ -4,9 +4,10 @@ import type { SignalOutcome } from './signal-outcome';
 
 export type Outcomes = Map<Signal, SignalOutcome>;
 
-/** The signals of one webhook that are one incident: the first that fires stands for it. */
+/** The signals of one webhook that are one incident. */
 export interface Incident {
-  readonly signal: Signal;
+  /** Stands for it, and says how urgent it is: of those that fire the most severe, of which the first. */
+  signal: Signal;
   /** Those of other alerts of the sender as well, e.g. of a second container of the pod, and what resolved. */
   readonly all: Signal[];
   /** It was received, and answered, before: it is no new signal. */

@@ -114,6 +114,19 @@ describe('RequestOpener', () => {
       expect(requests.objects).toHaveLength(2);
     });
 
+    it('takes 12 digits also when both were claimed together, and share a claim', async () => {
+      const ofOneClaim = (end: string) => {
+        const signal = aSignal({ fingerprint: `abc123${end.repeat(58)}` });
+        return opener.open({ signal, firingAlerts: [], claim: 'claim' }, classification, 1, inTime);
+      };
+      expect(await ofOneClaim('0')).toMatchObject({ kind: 'created' });
+      expect(await ofOneClaim('f')).toMatchObject({
+        kind: 'created',
+        request: { name: 'remediation-highmemoryusage-abc123ffffff' },
+      });
+      expect(requests.objects).toHaveLength(2);
+    });
+
     it('goes on with generations under 12 digits', async () => {
       await open(aSignal({ fingerprint: `abc123${'0'.repeat(58)}` }));
       const other = aSignal({ fingerprint: `abc123${'f'.repeat(58)}` });

@@ -20,7 +20,7 @@ export interface NewIncident {
   readonly signal: Signal;
   /** The sender's alerts that are this incident now. */
   readonly firingAlerts: readonly FiringAlert[];
-  /** Unique among all replicas. */
+  /** Unique among all replicas for the fingerprint of the signal. */
   readonly claim: string;
   /** Of the request of a storm. */
   readonly storm?: StormIdentity;
@@ -128,11 +128,12 @@ export class RequestOpener {
         } else if (isFailure(error, 'already-exists')) {
           const found = await this.read(ref, deadline);
           if (found === undefined) continue;
-          // Ours, from a create whose answer was lost.
           const existing = this.index.observe(found);
-          if (found.metadata.annotations?.[claimAnnotation] === claim)
-            return { kind: 'created', request: ref, known: existing, generation: place.generation };
+          // First: incidents that were claimed together share a claim.
           if (existing.fingerprint !== signal.fingerprint) place = { ...place, digits: 12 };
+          // Ours, from a create whose answer was lost.
+          else if (found.metadata.annotations?.[claimAnnotation] === claim)
+            return { kind: 'created', request: ref, known: existing, generation: place.generation };
           else {
             const standing = standingOf([existing], this.clock.now(), this.cooldownMs);
             if (standing.kind === 'carried') return { kind: 'carried', request: standing.request };

@@ -149,6 +149,18 @@ describe('SignalProcessor', () => {
       expect(requests.objects).toHaveLength(1);
     });
 
+    it('has the most severe stand for those of one incident', async () => {
+      const outcomes = await process(
+        pod('a', { severity: 'info', senderFingerprint: 'a' }),
+        pod('a', { severity: 'critical', senderFingerprint: 'b' }),
+        pod('a', { severity: 'warning', senderFingerprint: 'c' }),
+      );
+      expect(reasons(outcomes)).toEqual(['duplicate: same_webhook', 'created: new', 'duplicate: same_webhook']);
+      expect(requests.objects).toMatchObject([{ spec: { severity: 'critical', priority: 'P1' } }]);
+      const firing = requests.objects[0]?.spec.firingAlerts?.map(({ fingerprint }) => fingerprint);
+      expect(firing).toEqual(['a', 'b', 'c']);
+    });
+
     it('fails both of one incident together, and the sender may try both again', async () => {
       requests.failNext('create', 'unavailable');
       expect(statuses(await process(pod('a'), pod('a')))).toEqual(['failed', 'failed']);

@@ -5,6 +5,7 @@ import { DeadlineExceededError } from '../deadline';
 import type { StormSpec } from '../kubernetes/remediation-request';
 import type { KnownAlert, KnownRequest } from '../kubernetes/known-request';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { isMoreSevere } from '../signal/severity';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
 import type { RequestRef } from '../request-ref';
 import type { Occurrences } from '../state/signal-state';
@@ -87,10 +88,11 @@ export class SignalProcessor {
   async processAll(entries: Iterable<SignalReading>, caller: Caller, deadline: AbortSignal): Promise<SignalOutcome[]> {
     const page = this.journal.open();
     const fired = new Set<string>();
+    const identify = this.identity?.forWebhook(deadline);
     let outcomes: SignalOutcome[] = [];
     for (const batch of batches(entries)) {
       if (outcomes.length > 0) await setImmediate();
-      const identified = this.identity === undefined ? batch : await this.identity.identify(batch);
+      const identified = identify === undefined ? batch : await identify(batch);
       const processed = await this.processBatch(identified, caller, { page, fired }, deadline);
       outcomes = outcomes.length === 0 ? processed : outcomes.concat(processed);
     }
@@ -171,7 +173,10 @@ export class SignalProcessor {
       if (!isFiring(signal)) resolved.set(fingerprint, [...(resolved.get(fingerprint) ?? []), signal]);
       else if (this.heartbeats.has(signal.name)) outcomes.set(signal, heartbeat(signal));
       else if (incident === undefined) firing.set(fingerprint, { signal, all: [signal], known: undefined });
-      else incident.all.push(signal);
+      else {
+        incident.all.push(signal);
+        if (isMoreSevere(signal.severity, incident.signal.severity)) incident.signal = signal;
+      }
     }
 
     if (firing.size > 0) {
@@ -356,7 +361,10 @@ export class SignalProcessor {
   ): Promise<Processed[] | undefined> {
     try {
       const claim = ones[0]?.fresh.token ?? '';
-      const joined = await this.storms.join(stormy, claim, (signal) => this.classifyStorm(signal, deadline), deadline);
+      // Each alert of a member may resolve by itself.
+      const said = ones.flatMap(({ incident }) => incident.all.filter(isFiring));
+      const classify = (signal: Signal) => this.classifyStorm(signal, deadline);
+      const joined = await this.storms.join(stormy, said, claim, classify, deadline);
       if (joined === 'over') return undefined;
       const { created } = joined;
       const request = refOf(joined.request);

@@ -1,5 +1,10 @@
+/** The most severe first. */
 export const severities = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof severities)[number];
+
+export function isMoreSevere(one: Severity, other: Severity): boolean {
+  return severities.indexOf(one) < severities.indexOf(other);
+}
 
 export function isSeverity(text: string): text is Severity {
   return (severities as readonly string[]).includes(text);

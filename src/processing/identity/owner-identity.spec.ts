@@ -1,8 +1,9 @@
 import { aSignal, plainRules, signalsOfPods } from '../../../test/support/a-signal';
+import { deadlineIn } from '../../deadline';
 import { GatewayMetrics } from '../../metrics/gateway-metrics';
 import type { Ownership } from '../../kubernetes/owners';
 import { fingerprint } from '../../signal/fingerprint';
-import { InvalidSignal, type Signal } from '../../signal/signal';
+import { InvalidSignal, type Signal, type SignalReading } from '../../signal/signal';
 import { OwnerIdentity } from './owner-identity';
 
 const deployment = { kind: 'Deployment', name: 'api', apiVersion: 'apps/v1' };
@@ -20,6 +21,8 @@ describe('OwnerIdentity', () => {
   };
   const identity = (rules = plainRules) =>
     new OwnerIdentity(owners, new Map([['prometheus', rules]]), new GatewayMetrics());
+  const identify = (readings: readonly SignalReading[], rules = plainRules) =>
+    identity(rules).forWebhook(deadlineIn(60_000).signal)(readings);
   const of = (name: string, kind: string, owner: string) =>
     fingerprint(
       name,
@@ -38,7 +41,7 @@ describe('OwnerIdentity', () => {
     peeked.set('a', { owner: deployment, by: 'watch' });
     found.set('b', { owner: deployment, by: 'read' });
     const [a, b] = signalsOfPods('a', 'b');
-    const identified = (await identity().identify([a!, b!, { ...b!, name: 'Other' }])) as Signal[];
+    const identified = (await identify([a!, b!, { ...b!, name: 'Other' }])) as Signal[];
     expect(identified.map((signal) => signal.fingerprint)).toEqual([
       of('HighMemoryUsage', 'Deployment', 'api'),
       of('HighMemoryUsage', 'Deployment', 'api'),
@@ -58,15 +61,35 @@ describe('OwnerIdentity', () => {
     const event = aSignal({ source: 'kubernetes-event' });
     const invalid = new InvalidSignal('prometheus', ['alertname is required']);
     const readings = [alone!, unknown!, event, invalid];
-    expect(await identity().identify(readings)).toEqual(readings);
+    expect(await identify(readings)).toEqual(readings);
     expect(reads).toEqual(['unknown']);
+  });
+
+  it.each([
+    ['a second of the webhook', 60_000, 1_000],
+    ['what is left of it', 300, 300],
+  ])('takes for all batches no more than %s', async (_, webhookMs, mostMs) => {
+    const gone = { by: 'nothing' } as const;
+    const silent = {
+      peek: () => undefined,
+      find: (_namespace: string, _resource: unknown, deadline: AbortSignal) =>
+        new Promise<Ownership>((resolve) => deadline.addEventListener('abort', () => resolve(gone))),
+    };
+    const { signal: deadline } = deadlineIn(webhookMs);
+    const ofBatch = new OwnerIdentity(silent, new Map([['prometheus', plainRules]]), new GatewayMetrics()).forWebhook(
+      deadline,
+    );
+    const begin = performance.now();
+    const readings = signalsOfPods('a', 'b', 'c');
+    for (const reading of readings) expect(await ofBatch([reading])).toEqual([reading]);
+    expect(performance.now() - begin).toBeLessThan(mostMs + 500);
   });
 
   it('leaves the name out where any name is the same incident', async () => {
     peeked.set('a', { owner: deployment, by: 'watch' });
     const [a] = signalsOfPods('a');
     const rules = { ...plainRules, anyName: true };
-    const identified = (await identity(rules).identify([a!, { ...a!, name: 'Other' }])) as Signal[];
+    const identified = (await identify([a!, { ...a!, name: 'Other' }], rules)) as Signal[];
     expect(new Set(identified.map((signal) => signal.fingerprint))).toEqual(new Set([of('', 'Deployment', 'api')]));
   });
 });

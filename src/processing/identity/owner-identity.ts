@@ -1,4 +1,4 @@
-import { deadlineIn } from '../../deadline';
+import { deadlineIn, remainingMs } from '../../deadline';
 import type { Owners, Ownership } from '../../kubernetes/owners';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { fingerprint, type IdentityRules } from '../../signal/fingerprint';
@@ -20,8 +20,22 @@ export class OwnerIdentity {
     private readonly metrics: GatewayMetrics,
   ) {}
 
-  /** The same readings in their order, each signal as its owner identifies it. Never rejects. */
-  async identify(readings: readonly SignalReading[]): Promise<readonly SignalReading[]> {
+  /**
+   * Identifies the signals of one webhook, batch by batch: the same readings in their order, each signal as its owner identifies it. Never
+   * rejects.
+   * @param deadline of the webhook; for owners that the watch does not show it has a second of that
+   */
+  forWebhook(deadline: AbortSignal): (readings: readonly SignalReading[]) => Promise<readonly SignalReading[]> {
+    let leftMs = readMs;
+    return async (readings) => {
+      const begin = performance.now();
+      const identified = await this.identify(readings, Math.min(leftMs, remainingMs(deadline)));
+      leftMs = Math.max(0, leftMs - (performance.now() - begin));
+      return identified;
+    };
+  }
+
+  private async identify(readings: readonly SignalReading[], withinMs: number): Promise<readonly SignalReading[]> {
     const concerned = readings.filter(isSignal).filter(({ source }) => this.rules.has(source));
     if (concerned.length === 0) return readings;
     const known = new Map<string, Ownership>();
@@ -33,15 +47,19 @@ export class OwnerIdentity {
       if (ownership === undefined) unknown.set(key, signal);
       else known.set(key, ownership);
     }
-    await this.read(unknown, known);
+    await this.read(unknown, known, withinMs);
     return readings.map((reading) =>
       isSignal(reading) ? this.ownedBy(reading, known.get(objectOf(reading))) : reading,
     );
   }
 
-  private async read(unknown: ReadonlyMap<string, Signal>, known: Map<string, Ownership>): Promise<void> {
-    if (unknown.size === 0) return;
-    const due = deadlineIn(readMs);
+  private async read(
+    unknown: ReadonlyMap<string, Signal>,
+    known: Map<string, Ownership>,
+    withinMs: number,
+  ): Promise<void> {
+    if (unknown.size === 0 || withinMs === 0) return;
+    const due = deadlineIn(withinMs);
     const find = async ([key, { namespace, resource }]: readonly [string, Signal]) =>
       known.set(key, await this.owners.find(namespace, resource, due.signal));
     await concurrently([...unknown], find);

@@ -2,6 +2,7 @@ import { aProcessor, cooldownMs } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
+import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import type { RequestRef } from '../../request-ref';
 
 const signal = aSignal({ senderFingerprint: 'a' });
@@ -169,6 +170,24 @@ describe('Recurrences', () => {
     replica.recurrences.start();
     await pass(2 * cooldownMs);
     expect(requests.names).toEqual(['foreign']);
+  });
+
+  it('tries again when it cannot be read what it recurred of, while the watch cannot be believed', async () => {
+    await recurred();
+    replica.recurrences.start();
+    await pass(cooldownMs - 60_000 - 2_000);
+    replica.index.mode = 'cold';
+    const get = requests.get.bind(requests);
+    let gets = 0;
+    // The first reading is that of the attempt, the second that of the claim.
+    requests.get = (ref, deadline) =>
+      ++gets === 2 ? Promise.reject(new KubernetesApiError('overloaded', 'come back later')) : get(ref, deadline);
+    await pass(6_000);
+    expect(gets).toBeGreaterThanOrEqual(2);
+    replica.index.mode = 'current';
+    shown();
+    await pass(20_000);
+    expect(requests.objects).toHaveLength(2);
   });
 
   it('tries again while the API server does not answer', async () => {

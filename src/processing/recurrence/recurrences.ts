@@ -123,11 +123,13 @@ export class Recurrences {
       const signal = signalOf(found, this.clock.now());
       // Who may write requests into one namespace could otherwise have us create them in another.
       if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
-      const { status } =
+      const outcome =
         found.spec.storm === undefined
           ? await this.processor.reopen(signal, firingAlerts, deadline)
           : await this.processor.reopenStorm(signal, current, found.spec.storm, deadline);
-      if (status === 'failed') return false;
+      if (outcome.status === 'failed') return false;
+      // What it recurred of could not be read, and counts for as long as that is so.
+      if (outcome.status === 'duplicate' && isSameRequest(outcome.request, request)) return false;
       this.status.carriedOn(refOf(request));
       return true;
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { KnownAlert, KnownRequest } from '../../kubernetes/known-request';
 import { maxFiringAlerts, type FiringAlert, type SignalStatus } from '../../kubernetes/remediation-request';
-import { severities } from '../../signal/severity';
+import { isMoreSevere } from '../../signal/severity';
 import { formatTimestamp } from '../../signal/timestamp';
 import type { Occurrences } from '../../state/signal-state';
 import { firingLast, type Sighting } from './sighting';
@@ -35,7 +35,7 @@ function isKnown(
     !resolved &&
     overSince === undefined &&
     recurredAt === undefined &&
-    (seen === severity || severities.indexOf(seen) > severities.indexOf(severity))
+    (seen === severity || isMoreSevere(severity, seen))
   );
 }
 
@@ -75,7 +75,7 @@ function afterFiring(standing: Standing, sighting: Sighting, overSince: number |
   const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
   if (occurredAt !== undefined && overSince !== undefined && occurredAt <= overSince) return standing;
   return {
-    severity: severities.indexOf(severity) < severities.indexOf(standing.severity) ? severity : standing.severity,
+    severity: isMoreSevere(severity, standing.severity) ? severity : standing.severity,
     resolved: false,
     firingAlerts:
       occurredAt === undefined ? withAlert(standing.firingAlerts, { alert, since: startsAt }) : standing.firingAlerts,

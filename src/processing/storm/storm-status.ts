@@ -1,6 +1,6 @@
 import type { KnownRequest, KnownStorm } from '../../kubernetes/known-request';
 import { maxAffectedResources, type AffectedResource, type StormStatus } from '../../kubernetes/remediation-request';
-import { severities, type Severity } from '../../signal/severity';
+import { isMoreSevere, type Severity } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { formatTimestamp } from '../../signal/timestamp';
 import {
@@ -167,8 +167,7 @@ function signalAfter(
   const severity = members
     .filter(({ firing }) => firing)
     .reduce<Severity>(
-      (highest, member) =>
-        severities.indexOf(member.severity) < severities.indexOf(highest) ? member.severity : highest,
+      (highest, member) => (isMoreSevere(member.severity, highest) ? member.severity : highest),
       known.severity,
     );
   // It fires although the request is over: it is to be the next generation.

@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { aProcessor, aState, defaultStormRules, noStorms } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
 import { eventually } from '../../../test/support/eventually';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
+import { deadlineIn } from '../../deadline';
 import type { Signal } from '../../signal/signal';
 import { EmbeddedStormMembers } from '../../state/embedded/embedded-storm-members';
 import { EmbeddedStormWindows } from '../../state/embedded/embedded-storm-windows';
@@ -428,6 +430,17 @@ describe('Storms', () => {
       expect(counts()).toMatchObject({ resolvedCount: 1 });
     });
 
+    it('have not resolved while another alert of a member fires that came in the same webhook', async () => {
+      await replica.send(pods(12));
+      const [first, second] = [pod('two', { senderFingerprint: 'first' }), pod('two', { senderFingerprint: 'second' })];
+      await replica.send([first, second]);
+      const outcome = async (signal: Signal) => (await replica.send([{ ...signal, status: 'resolved' }]))[0];
+      expect(await outcome(first)).toMatchObject({ reason: 'still_firing' });
+      expect(storm().status?.storm?.resolvedCount).toBe(0);
+      expect(await outcome(second)).toMatchObject({ reason: 'resolved' });
+      expect(storm().status?.storm?.resolvedCount).toBe(1);
+    });
+
     it('have not resolved while another alert of a member fires, or by the end of an earlier firing', async () => {
       const container = (senderFingerprint: string) => ({ senderFingerprint });
       await replica.send([pod('two', container('first'))]);
@@ -544,6 +557,32 @@ describe('Storms', () => {
     );
     expect(stormRequests()).toHaveLength(1);
     expect(storm().status?.storm).toMatchObject({ alertCount: 20 });
+  });
+
+  it('have those who wait for another webhook to open it answered by their own deadlines', async () => {
+    await replica.send(pods(10));
+    const release = requests.holdCreates();
+    const opener = replica.send([pod('eleventh')]);
+    await setImmediate();
+    const [hasty, patient] = [deadlineIn(50).signal, deadlineIn(60_000).signal];
+    const waiting = [replica.send([pod('twelfth')], hasty), replica.send([pod('thirteenth')], patient)];
+    expect(await waiting[0]).toMatchObject([{ status: 'failed', reason: 'deadline_exceeded' }]);
+    release();
+    expect(await opener).toMatchObject([{ status: 'created' }]);
+    expect(await waiting[1]).toMatchObject([{ status: 'storm_aggregated' }]);
+    expect(stormRequests()).toHaveLength(1);
+  });
+
+  it('go on when the time of who opened it was over, and theirs is not', async () => {
+    await replica.send(pods(10));
+    const release = requests.holdCreates();
+    const opener = replica.send([pod('eleventh')], deadlineIn(50).signal);
+    await setImmediate();
+    const patient = replica.send([pod('twelfth')], deadlineIn(60_000).signal);
+    expect(await opener).toMatchObject([{ status: 'failed' }]);
+    release();
+    expect(await patient).toMatchObject([{ status: expect.stringMatching(/^(created|storm_aggregated)$/) }]);
+    expect(stormRequests()).toHaveLength(1);
   });
 
   it('are one, however many replicas notice them at once', async () => {

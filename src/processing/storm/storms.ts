@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
+import { beforeDeadline } from '../../deadline';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
 import type { KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -8,7 +9,7 @@ import type { StormSpec } from '../../kubernetes/remediation-request';
 import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { recentlyUsed } from '../../recently-used';
-import { severities } from '../../signal/severity';
+import { isMoreSevere } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormGroup, StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
@@ -41,6 +42,12 @@ export interface JoinedStorm {
   readonly created?: { readonly classification: Classification; readonly generation: number } | undefined;
 }
 
+interface Opening {
+  readonly joined: Promise<JoinedStorm | 'over'>;
+  /** Of the webhook that opens it. */
+  readonly deadline: AbortSignal;
+}
+
 /** Says how urgent a storm is, by its first signal. */
 export type ClassifyStorm = (signal: Signal) => Promise<Classification>;
 
@@ -54,7 +61,7 @@ const maxUnlinked = 1_000;
 /** Many alike signals at once are one storm: one request, created when it is noticed, that later ones join. */
 export class Storms {
   /** Requests that this process is creating, by group, so that its other webhooks wait instead of trying as well. */
-  private readonly opening = new Map<string, Promise<JoinedStorm | 'over'>>();
+  private readonly opening = new Map<string, Opening>();
   /** By group: the signals before a storm whose request could not be told of them yet. */
   private readonly unlinked = recentlyUsed<string, readonly string[]>(maxUnlinked);
 
@@ -118,21 +125,23 @@ export class Storms {
 
   /**
    * Takes signals into their storm, whose request is created if there is none. It carries them when this resolves.
+   * @param said all that their sender says of them: what is one signal to us may be several alerts to it
    * @returns `over` when it cannot: its request is over and cooling down, so that its signals are ordinary again
    * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError and what opening a request throws
    */
   async join(
     stormy: StormySignals,
+    said: readonly Signal[],
     claim: string,
     classify: ClassifyStorm,
     deadline: AbortSignal,
   ): Promise<JoinedStorm | 'over'> {
-    const { group, signals, window } = stormy;
+    const { group, window } = stormy;
     try {
       const opened = await this.requestFor(stormy, claim, classify, deadline);
       if (opened !== 'over') {
         const before = this.unlinked.get(group.fingerprint) ?? [];
-        const change = { members: signals.map(changeOf), window, precededBy: this.requestsOf(before) };
+        const change = { members: said.map(changeOf), window, precededBy: this.requestsOf(before) };
         const { request } = await this.commits.commit(opened.request, change, deadline);
         this.unlinked.delete(group.fingerprint);
         return { ...opened, request };
@@ -218,15 +227,21 @@ export class Storms {
       return standing.request.overSince === undefined ? { request: standing.request } : 'over';
     const running = this.opening.get(group.fingerprint);
     if (running !== undefined) {
-      const joined = await running;
-      // It was created for the one that opened it.
-      return joined === 'over' ? joined : { request: joined.request };
+      try {
+        const joined = await beforeDeadline(running.joined, deadline);
+        // It was created for the one that opened it.
+        return joined === 'over' ? joined : { request: joined.request };
+      } catch (error) {
+        if (!running.deadline.aborted || deadline.aborted) throw error;
+        // The time of who opened it was over, and ours is not.
+        return this.requestFor(stormy, claim, classify, deadline);
+      }
     }
-    const opening = this.open(stormy, claim, classify, standing.generation, deadline).finally(() =>
+    const joined = this.open(stormy, claim, classify, standing.generation, deadline).finally(() =>
       this.opening.delete(group.fingerprint),
     );
-    this.opening.set(group.fingerprint, opening);
-    return opening;
+    this.opening.set(group.fingerprint, { joined, deadline });
+    return joined;
   }
 
   private async open(
@@ -283,6 +298,5 @@ function windowOf({ storm }: KnownRequest): StormWindow | undefined {
 /** The usual re-send: it fires, and nobody had resolved. */
 function saysNothingNew({ severity, storm, overSince, recurredAt }: KnownRequest, change: MemberChange): boolean {
   const isRemembered = overSince === undefined || recurredAt !== undefined;
-  const isHigher = severities.indexOf(change.severity) < severities.indexOf(severity);
-  return change.firing && storm?.resolvedCount === 0 && isRemembered && !isHigher;
+  return change.firing && storm?.resolvedCount === 0 && isRemembered && !isMoreSevere(change.severity, severity);
 }
