@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,8 +32,50 @@ describe('LineBuffer', () => {
     const buffer = new LineBuffer(file);
     await eventually(() => buffer.flush(() => undefined));
     buffer.write('a\n');
-    await new Promise((resolve) => buffer.flush(resolve));
+    await new Promise<void>((resolve) => buffer.flush(() => resolve()));
     expect(written()).toBe('a\n');
+  });
+
+  it('escapes what terminals obey, and JSON leaves as it is', async () => {
+    new LineBuffer(file).write(`${JSON.stringify({ signal: 'a\u009b2J\u007f\u0085é' })}\n`);
+    await eventually(() => expect(written()).toBe('{"signal":"a\\u009b2J\\u007f\\u0085é"}\n'));
+    expect(JSON.parse(written())).toEqual({ signal: 'a\u009b2J\u007f\u0085é' });
+  });
+
+  it('loses lines on a full disk, says so once, and neither ends the process nor keeps it from ending', () => {
+    const script = `
+      const { LineBuffer } = require(${JSON.stringify(join(process.cwd(), 'dist/logging/line-buffer.js'))});
+      const buffer = new LineBuffer('/dev/full');
+      buffer.write('first\\n');
+      setTimeout(() => buffer.write('second\\n'), 100);
+      setTimeout(() => { buffer.write('last\\n'); buffer.flush(() => { buffer.write('very last\\n'); process.exit(3); }); }, 200);`;
+    const { status, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 10_000 });
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^kubernaut-gateway: lines of the log are lost: ENOSPC.*\n$/);
+  });
+
+  it('keeps a bounded number of lines while nobody reads them', async () => {
+    const script = `
+      const { LineBuffer } = require(${JSON.stringify(join(process.cwd(), 'dist/logging/line-buffer.js'))});
+      const buffer = new LineBuffer(1);
+      const line = 'x'.repeat(1023) + '\\n';
+      const more = (left) => {
+        for (let i = 0; i < 1024; i++) buffer.write(line);
+        if (left > 0) setImmediate(more, left - 1);
+        else process.stderr.write('done ' + process.memoryUsage().heapUsed + '\\n');
+      };
+      setImmediate(more, 200);
+      setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+    try {
+      let said = '';
+      child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      await eventually(() => expect(said).toContain('done'));
+      expect(said).toContain('lines of the log are lost');
+      expect(Number(/done (\d+)/.exec(said)?.[1])).toBeLessThan(60 * 2 ** 20);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('writes what is left when the process ends, however it does', () => {

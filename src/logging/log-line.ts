@@ -9,7 +9,7 @@ const secrets: ReadonlySet<string> = new Set(['authorization', 'token', 'passwor
 
 /**
  * The members of a line of the log, as JSON with a comma before each. Values are cut, and secrets are redacted should one
- * ever get this far; absent ones are left out. Callers' text cannot forge a line: JSON escapes control characters.
+ * ever get this far; absent ones are left out. Callers' text cannot forge a line: JSON escapes control characters, and `withEscapes` those that it does not.
  * @param forPeople control characters are escaped in the text itself, for it is shown without JSON
  */
 export function membersOf(fields: object, forPeople: boolean): string {
@@ -65,6 +65,14 @@ function valueOf(value: unknown, isOwn: boolean, forPeople: boolean): string {
     // Such as an object that contains itself: who logs must not fail for that.
     return '"[cannot be shown]"';
   }
+}
+
+/** JSON leaves these as they are, and terminals obey them. */
+const beyondJson = /[\u007f-\u009f]/g;
+
+/** Lines of JSON, with all control characters in texts escaped. */
+export function withEscapes(lines: string): string {
+  return lines.replace(beyondJson, escaped);
 }
 
 function escaped(character: string): string {

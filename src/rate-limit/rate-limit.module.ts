@@ -19,6 +19,8 @@ const burstShare = 1 / 6;
 /** Of that, what a replica takes at once. */
 const portionShare = 1 / 20;
 
+const portionOf = (capacity: number) => Math.max(1, Math.floor(capacity * portionShare));
+
 const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
 
 /** Limits of addresses (before a caller is known), of callers (the throttler's guard, after) and of namespaces. */
@@ -48,6 +50,7 @@ const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
           : new SharedLimit(bank, clock, {
               kind: 'namespace',
               size: { capacity: perNamespace, perMinute: perNamespace },
+              portion: portionOf(perNamespace),
               onRefused: () => metrics.rateLimited.count({ kind: 'namespace' }),
             }),
     },
@@ -69,7 +72,7 @@ const dependencies = [SIGNAL_STATE, CLOCK, GatewayConfig, GatewayMetrics];
           new SharedLimit(bank, clock, {
             kind: 'caller',
             size: { capacity, perMinute },
-            portion: Math.max(1, Math.floor(capacity * portionShare)),
+            portion: portionOf(capacity),
             onRefused: () => metrics.rateLimited.count({ kind: 'caller' }),
           }),
         );
