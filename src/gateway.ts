@@ -20,10 +20,10 @@ import { Readiness } from './health/readiness';
 import { Admission } from './http/admission';
 import { admitBodies } from './http/admit-bodies';
 import { ErrorFilter } from './http/error.filter';
-import { createHttpServer } from './http/http-server';
+import { createHttpServer, type Unreadable } from './http/http-server';
 import { followTlsPair, readTlsPair } from './http/server-tls';
 import { acceptJsonBodies } from './http/json-body';
-import { followRequests } from './http/request-lifecycle';
+import { followRequests, followUnreadable } from './http/request-lifecycle';
 import { scopeOf } from './http/request-scope';
 import { EnvironmentOverrides } from './kubernetes/environment-overrides';
 import { KubernetesApi } from './kubernetes/kubernetes-api';
@@ -65,7 +65,13 @@ export interface Gateway {
 /** Starts the gateway as `main` and every end-to-end spec do. It listens when this resolves; `/ready` says whether it can serve. */
 export async function startGateway({ config, logger, kubernetesServer }: GatewayOptions): Promise<Gateway> {
   const { server, metrics: metricsConfig } = config;
-  const fastify = createHttpServer(server, server.tls.enabled ? readTlsPair(server.tls) : undefined);
+  // Nothing is refused before it listens.
+  let onUnreadable: (refused: Unreadable) => void = () => undefined;
+  const fastify = createHttpServer(
+    server,
+    (refused) => onUnreadable(refused),
+    server.tls.enabled ? readTlsPair(server.tls) : undefined,
+  );
   const adapter = new FastifyAdapter(fastify as never);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, logger, kubernetesServer),
@@ -88,6 +94,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   reportSizes(app, metrics, admission);
   const readiness = app.get(Readiness);
   followRequests(fastify, logger, metrics, readiness);
+  onUnreadable = followUnreadable(logger, metrics);
   const signed = new SignedRequests(signaturesOf(config), metrics, logger);
   authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
   const bodyArrived = admitBodies(fastify, admission);

@@ -29,6 +29,7 @@ describe('SignalIntake', () => {
     const scope: RequestScope = {
       requestId: 'r',
       clientIp: '192.0.2.1',
+      route: '/x',
       startedAt: performance.now(),
       deadline: deadlineIn(1_000),
       caller: { username: 'a' },

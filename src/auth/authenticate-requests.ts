@@ -48,13 +48,14 @@ export function authenticateRequests(
   });
 
   function meterFor(request: FastifyRequest): AddressMeter {
-    const key = normalizeIp(request.ip);
+    const { clientIp } = scopeOf(request);
+    const key = normalizeIp(clientIp);
     return {
       address: key,
       async charge() {
         const waitMs = await addresses.take(key);
         if (waitMs === 0) return;
-        log.warn({ client_ip: request.ip }, 'rate limit exceeded');
+        log.warn({ client_ip: clientIp }, 'rate limit exceeded');
         throw new ProblemError('rate-limited', 'Too many requests of this address without an accepted token', {
           retryAfterSeconds: Math.ceil(waitMs / 1000),
         });

@@ -7,7 +7,7 @@ import { Admission } from './admission';
 import { admitBodies } from './admit-bodies';
 import { acceptJsonBodies } from './json-body';
 import { ProblemError } from './problem';
-import { bindScope } from './request-scope';
+import { bindScope, scopeOf } from './request-scope';
 
 describe('admitBodies', () => {
   let server: FastifyInstance;
@@ -20,9 +20,17 @@ describe('admitBodies', () => {
     authenticationMs = 0;
     admission = new Admission({ maxBytes: 8_192, maxBodyBytes: 4_096 }, new GatewayMetrics(), new RecordingLog());
     server = fastify();
-    server.addHook('onRequest', async (request) => {
+    server.addHook('onRequest', async (request, reply) => {
+      reply.raw.on('close', () => scopeOf(request).room?.hangUp());
       const deadline = deadlineIn(deadlineMs);
-      bindScope(request, { requestId: 'r', clientIp: '192.0.2.1', startedAt: 0, deadline, caller: { username: 'a' } });
+      bindScope(request, {
+        requestId: 'r',
+        clientIp: '192.0.2.1',
+        route: '/x',
+        startedAt: 0,
+        deadline,
+        caller: { username: 'a' },
+      });
       await delay(authenticationMs);
     });
     acceptJsonBodies(server, admitBodies(server, admission));

@@ -52,7 +52,7 @@ export function admitBodies(
       return false;
     }
     const scope = scopeOf(request);
-    room.boundTo(reply.raw);
+    // It is told when the connection is done with the answer (request-lifecycle.ts).
     scope.room = room;
     // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
     const refuse = () => runInScope(scope, () => refuseUnread(reply));

@@ -17,7 +17,7 @@ function answerTo(error: unknown): { status: number; body: string; log: Recordin
   };
   const request = { raw: {}, method: 'POST', url: '/x' };
   const deadline = deadlineIn(1000);
-  bindScope(request as never, { requestId: 'the-id', clientIp: '127.0.0.1', startedAt: 0, deadline });
+  bindScope(request as never, { requestId: 'the-id', clientIp: '127.0.0.1', route: '/x', startedAt: 0, deadline });
   deadline.clear();
   const http = { getRequest: () => request, getResponse: () => reply };
   new ErrorFilter(log, 1024).catch(error, { switchToHttp: () => http } as unknown as ArgumentsHost);

@@ -1,7 +1,10 @@
-import type { Server } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
-import { problem } from './problem';
+import { problem, type ProblemKind } from './problem';
 import type { TlsPair } from './server-tls';
+import { hangUpOnLongBodies } from './unread-bodies';
 
 export interface HttpServerOptions {
   /** Milliseconds in which a whole request must have been received. */
@@ -16,14 +19,29 @@ export interface HttpServerOptions {
   readonly trustedProxies: readonly string[];
 }
 
+/** What was refused before there was a request. */
+export interface Unreadable {
+  readonly requestId: string;
+  readonly clientIp: string;
+  readonly status: number;
+}
+
+/** A connection knows which answer it is about to carry; Node has no other name for that. */
+type Answering = Duplex & { readonly _httpMessage?: ServerResponse | null };
+
 /** How often Node looks whether a request takes too long to arrive; its own 30 s would stretch a shorter limit. */
 const checkIntervalMs = 1_000;
 
 /**
  * The HTTP server with its limits; what it serves is added by others.
+ * @param onUnreadable hears of what was refused before there was a request
  * @param tls absent: plain HTTP
  */
-export function createHttpServer(options: HttpServerOptions, tls?: TlsPair): FastifyInstance {
+export function createHttpServer(
+  options: HttpServerOptions,
+  onUnreadable: (refused: Unreadable) => void,
+  tls?: TlsPair,
+): FastifyInstance {
   const http = {
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.readTimeout,
@@ -44,45 +62,67 @@ export function createHttpServer(options: HttpServerOptions, tls?: TlsPair): Fas
     onConstructorPoisoning: 'ignore',
     routerOptions: { ignoreTrailingSlash: false },
     // What the router refuses before there is a route, such as a path that cannot be decoded.
-    frameworkErrors(_error, _request, reply: FastifyReply) {
-      const body = problem('malformed-body', 'The path of the request is malformed');
+    frameworkErrors(_error, request, reply: FastifyReply) {
+      hangUpOnLongBodies(request, reply);
+      const { status, body, requestId } = refuse('malformed-body', 'The path of the request is malformed', request.ip);
       void reply
-        .status(body.status)
+        .status(status)
         .header('content-type', 'application/problem+json; charset=utf-8')
-        .send(JSON.stringify(body));
+        .header('x-request-id', requestId)
+        .send(body);
     },
     clientErrorHandler(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') {
         socket.destroy();
         return;
       }
-      const [status, kind, detail] = unreadable(error.code);
-      const body = JSON.stringify({
-        type: `https://kubernaut.io/problems/${kind}`,
-        title: detail,
-        status,
-        detail,
-        error: detail,
-      });
-      socket.end(
-        `HTTP/1.1 ${status} ${detail}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      const answering = (socket as Answering)._httpMessage;
+      if (answering?.req.complete === true) {
+        // What follows a whole request is unreadable: that one is answered all the same.
+        if (!answering.headersSent) answering.setHeader('connection', 'close');
+        return;
+      }
+      const [kind, detail] = unreadable(error.code);
+      const { status, title, body, requestId } = refuse(kind, detail, socket.remoteAddress ?? '');
+      const head = [
+        `HTTP/1.1 ${status} ${title}`,
+        'content-type: application/problem+json; charset=utf-8',
+        `content-length: ${Buffer.byteLength(body)}`,
+        `x-request-id: ${requestId}`,
+        'connection: close',
+      ];
+      socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
     },
   };
+
+  /** The answer to what has no request. */
+  function refuse(kind: ProblemKind, detail: string, clientIp: string) {
+    const requestId = randomUUID();
+    const refusal = problem(kind, detail);
+    const { status, title } = refusal;
+    onUnreadable({ requestId, clientIp, status });
+    return {
+      status,
+      title,
+      requestId,
+      body: JSON.stringify({ ...refusal, request_id: requestId, processing_time_ms: 0 }),
+    };
+  }
+
   if (tls === undefined) return fastify({ ...common, http });
   const https = { ...http, ...tls, minVersion: 'TLSv1.2' as const };
   return fastify({ ...common, https } as FastifyHttpOptions<Server>);
 }
 
 /** What Node's parser refuses before there is a request. */
-function unreadable(code: string | undefined): readonly [number, string, string] {
+function unreadable(code: string | undefined): readonly [ProblemKind, string] {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return [431, 'headers-too-large', 'Request Header Fields Too Large'];
+      return ['headers-too-large', 'The headers are larger than server.max_header_bytes, send fewer'];
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return [408, 'request-timeout', 'Request Timeout'];
+      return ['request-timeout', 'The request did not arrive in time (server.read_timeout)'];
     case undefined:
     default:
-      return [400, 'malformed-body', 'Bad Request'];
+      return ['malformed-body', 'This is not HTTP'];
   }
 }

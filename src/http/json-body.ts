@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from './problem';
+import { hangUpOnLongBodies } from './unread-bodies';
 
 /** Alertmanager's bodies are 4 levels deep, an Event of Kubernetes about 10. */
 const maxDepth = 32;
@@ -29,16 +30,18 @@ export function acceptJsonBodies(
     if (request.headers['content-type'] === undefined) parse(request, body as Buffer, done);
     else done(unsupported(request));
   });
-  fastify.addHook('preParsing', (request, _reply, payload, done) => {
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
     const encoding = request.headers['content-encoding'];
     if (encoding === undefined || encoding === 'identity') done(null, payload);
-    else
+    else {
+      hangUpOnLongBodies(request, reply);
       done(
         new ProblemError(
           'unsupported-media-type',
           `Content-Encoding '${encoding.slice(0, 32)}' is not accepted, send the body as it is`,
         ),
       );
+    }
   });
 }
 

@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { NotFoundException } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Cohort } from '../cohort';
 import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import { clientAddress } from './client-address';
+import type { Unreadable } from './http-server';
 import { ProblemError } from './problem';
-import { bindScope, processingTimeMs, runInScope, scopeOf } from './request-scope';
+import { isPublic } from './public.decorator';
+import { bindScope, processingTimeMs, runInScope, scopeOf, type RequestScope } from './request-scope';
+import { hangUpOnLongBodies } from './unread-bodies';
 
 /** An answer may take 5 s; the work for it ends a little sooner, for the answer must be written too. Alertmanager waits twice that. */
 const deadlineMs = 4_500;
@@ -16,6 +21,9 @@ const cohortOfItsOwnBytes = 16 * 1024;
 /** Senders have a dozen. */
 const maxHeaders = 100;
 const headerOfId = 'x-request-id';
+
+/** As other servers call the status of who hung up before there was one. */
+const hungUp = 499;
 
 /** Gives every request its scope at the very start, and one line and its metrics at the end. */
 export function followRequests(
@@ -28,11 +36,21 @@ export function followRequests(
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
-    const scope = { requestId, clientIp: request.ip, startedAt: performance.now(), deadline: deadlineIn(deadlineMs) };
+    const scope = {
+      requestId,
+      clientIp: clientAddress(request),
+      route: routeOf(request),
+      startedAt: performance.now(),
+      deadline: deadlineIn(deadlineMs),
+    };
     bindScope(request, scope);
+    // One function for all: one of each request is paid for by every webhook.
+    reply.raw.on('close', closed);
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
     if (service.isDraining) reply.header('connection', 'close');
+    // Nobody reads what is posted there.
+    if (request.is404 || isPublic(request)) hangUpOnLongBodies(request, reply);
     const goOn = () => runInScope(scope, () => done(refusalOf(request, reply)));
     if (Number(request.headers['content-length']) > cohortOfItsOwnBytes) goOn();
     else arrived.join(goOn);
@@ -42,30 +60,52 @@ export function followRequests(
   fastify.addHook('preValidation', (request, _reply, done) => runInScope(scopeOf(request), done));
 
   fastify.addHook('onResponse', (request, reply, done) => {
-    const scope = scopeOf(request);
+    tell(scopeOf(request), request.method, reply.statusCode);
+    done();
+  });
+
+  function closed(this: ServerResponse): void {
+    const { req, writableFinished } = this;
+    const scope = scopeOf({ raw: req });
+    scope.room?.hangUp();
     // A sender that hung up does not stop the work for its signals; the deadline still does.
-    if (reply.raw.writableFinished) scope.deadline.clear();
-    const route = routeOf(request);
-    const { method } = request;
-    const status = String(reply.statusCode);
+    if (writableFinished) scope.deadline.clear();
+    // Nobody else hears of its end.
+    else tell(scope, req.method ?? '', hungUp);
+  }
+
+  function tell(scope: RequestScope, method: string, statusCode: number): void {
+    if (scope.isTold === true) return;
+    scope.isTold = true;
+    const { route } = scope;
+    const status = String(statusCode);
     metrics.httpRequests.count({ method: methodLabel(method), route, status });
-    if (reply.statusCode >= 400) metrics.httpErrors.count({ route, status });
-    metrics.httpDuration.observe({ method: methodLabel(method), route }, reply.elapsedTime / 1000);
+    if (statusCode >= 400) metrics.httpErrors.count({ route, status });
+    metrics.httpDuration.observe({ method: methodLabel(method), route }, (performance.now() - scope.startedAt) / 1000);
     runInScope(scope, () => {
       const fields = {
         method,
         route,
-        status: reply.statusCode,
+        status: statusCode,
         processing_time_ms: processingTimeMs(scope),
         ...scope.counts,
       };
       if (scope.problem !== undefined) Object.assign(fields, { problem: scope.problem });
-      if (isProbe(request, reply)) log.debug(fields, 'request served');
-      else if (reply.statusCode >= 500) log.warn(fields, 'request served');
+      if (method === 'GET' && statusCode < 400) log.debug(fields, 'request served');
+      else if (statusCode >= 500) log.warn(fields, 'request served');
       else log.info(fields, 'request served');
     });
-    done();
-  });
+  }
+}
+
+/** Counts and logs what has no request, for Node's parser or the router refused it before there was one. */
+export function followUnreadable(log: LogSink, metrics: GatewayMetrics): (refused: Unreadable) => void {
+  return ({ requestId, clientIp, status }) => {
+    const route = 'unmatched';
+    metrics.httpRequests.count({ method: 'other', route, status: String(status) });
+    metrics.httpErrors.count({ route, status: String(status) });
+    log.info({ request_id: requestId, client_ip: clientIp, route, status, processing_time_ms: 0 }, 'request served');
+  };
 }
 
 /** Why a request is refused before anybody looks at who sends it. */
@@ -86,8 +126,4 @@ function routeOf(request: FastifyRequest): string {
 
 function methodLabel(method: string): string {
   return ['GET', 'POST', 'HEAD'].includes(method) ? method : 'other';
-}
-
-function isProbe(request: FastifyRequest, reply: FastifyReply): boolean {
-  return request.method === 'GET' && reply.statusCode < 400;
 }

@@ -26,6 +26,10 @@ export interface RequestScope {
   verifyBody?: ((body: Buffer) => void) | undefined;
   /** What stands in each log line; made again when it becomes known who calls. */
   line?: ScopeLine;
+  /** The route's pattern, never the path that was asked for. */
+  readonly route: string;
+  /** Whether its end is logged and counted. */
+  isTold?: boolean;
   /** Why it was refused, for the one line at the end. */
   problem?: ProblemKind;
   /** Outcomes counted for the one line at the end. */

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { LanePlace } from '../lanes';
 
 /** Whose room a body takes. Who may have signed it, which only the body tells, is not known; his name is his address. */
@@ -9,12 +8,6 @@ export interface Sender {
 
 /** What the smallest body counts as, so that there is a bound to their number. Bytes. */
 export const leastBytes = 2 * 1024;
-
-const roomKey = Symbol('Room');
-
-interface Roomed {
-  [roomKey]?: Room;
-}
 
 /**
  * What the body of one request takes of the room. It is left once: when the connection is done with the answer, or, if the work for it
@@ -28,12 +21,6 @@ export class Room {
     private readonly place: LanePlace,
     private readonly onLeft: () => void,
   ) {}
-
-  /** Belongs to a response from now on: left when that is closed. On the response itself, for a function of each request is paid for by every webhook. */
-  boundTo(response: ServerResponse): void {
-    (response as Roomed)[roomKey] = this;
-    response.on('close', hangUp);
-  }
 
   /** The body is here: it takes what it has, and not what it could have had. */
   read(bytes: number): void {
@@ -61,8 +48,4 @@ export class Room {
     this.place.leave();
     this.onLeft();
   }
-}
-
-function hangUp(this: ServerResponse): void {
-  (this as Roomed)[roomKey]?.hangUp();
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { eventually } from '../support/eventually';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
 import { beginPost } from '../support/unfinished-post';
 import { firing, webhook } from '../support/webhook';
@@ -78,6 +79,125 @@ describe('of a sender that means harm', () => {
     expect(answer).toContain('https://kubernaut.io/problems/request-timeout');
   });
 
+  /** Whatever happened before. */
+  const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve));
+
+  /** All gateways of a process count together. */
+  const counted = async (labels: Record<string, string>) => {
+    const statuses = labels.status === undefined ? ['201', '499'] : [labels.status];
+    const counts = statuses.map((status) => gateway.metric('gateway_http_requests_total', { ...labels, status }));
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  };
+
+  /** Uploads until the connection is closed: what was answered, and how much could be sent. */
+  const upload = async (head: string) => {
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname);
+    const chunk = `${(16 * 1024).toString(16)}\r\n${'x'.repeat(16 * 1024)}\r\n`;
+    let [answer, sent] = ['', 0];
+    socket.on('data', (data) => (answer += data.toString()));
+    socket.on('error', () => undefined);
+    socket.write(`${head} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    const more = () => {
+      if (socket.destroyed || sent >= 20 * 2 ** 20) return;
+      sent += chunk.length;
+      if (socket.write(chunk)) setImmediate(more);
+      else socket.once('drain', more);
+    };
+    more();
+    await closed(socket);
+    return { status: answer.slice(9, 12), sent };
+  };
+
+  it.each([
+    ['GET /health', '200'],
+    ['POST /health', '405'],
+    ['POST /nowhere', '404'],
+    ['POST /%zz', '400'],
+    [`POST ${signals}`, '401'],
+  ])('what is uploaded to %s is not read', async (head, status) => {
+    await start();
+    const answer = await upload(head);
+    expect(answer.status).toBe(status);
+    expect(answer.sent).toBeLessThan(8 * 2 ** 20);
+  });
+
+  it('what is uploaded compressed is not read, whoever sends it', async () => {
+    await start();
+    const { status, sent } = await upload(
+      `POST ${signals} HTTP/1.1\r\nAuthorization: Bearer ${gateway.token}\r\nContent-Encoding: gzip\r\nX-Rest:`,
+    );
+    expect(status).toBe('415');
+    expect(sent).toBeLessThan(8 * 2 ** 20);
+  });
+
+  it('who hangs up before the answer is counted, and has a line', async () => {
+    await start();
+    const alerts = Array.from({ length: 200 }, (_, i) =>
+      firing({ alertname: 'Gone', namespace: 'test', pod: `p${i}` }),
+    );
+    const body = JSON.stringify(webhook(...alerts));
+    const headers = { authorization: `Bearer ${gateway.token}`, 'x-request-id': 'hung-up' };
+    const before = await counted({ method: 'POST', route: signals });
+    const socket = await beginPost(gateway.url, signals, headers, `content-length: ${body.length}\r\n\r\n${body}`);
+    await eventually(() => expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'signal processed' })));
+    socket.destroy();
+    const lines = () => gateway.logged.filter((line) => line.msg === 'request served' && line.request_id === 'hung-up');
+    await eventually(() => expect(lines()).toHaveLength(1));
+    const [line] = lines();
+    // It may have been answered just before.
+    expect([499, 201]).toContain(line?.status);
+    expect((await counted({ method: 'POST', route: signals })) - before).toBe(1);
+  });
+
+  it('who sends half of a body and hangs up is counted once', async () => {
+    await start();
+    const headers = { authorization: `Bearer ${gateway.token}`, 'x-request-id': 'half' };
+    const socket = await beginPost(gateway.url, signals, headers, 'content-length: 1000\r\n\r\n{"alerts":');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.destroy();
+    const lines = () => gateway.logged.filter((line) => line.msg === 'request served' && line.request_id === 'half');
+    await eventually(() => expect(lines()).toMatchObject([{ status: expect.any(Number) as number }]));
+  });
+
+  it('who sends rubbish behind a webhook has the answer to the webhook', async () => {
+    await start();
+    const body = JSON.stringify(webhook(firing({ alertname: 'Followed', namespace: 'test', pod: 'a' })));
+    const headers = { authorization: `Bearer ${gateway.token}` };
+    const rest = `content-length: ${body.length}\r\n\r\n${body}this is not HTTP\r\n\r\n`;
+    const socket = await beginPost(gateway.url, signals, headers, rest);
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 201 /);
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(answer).toContain('"status":"created"');
+  });
+
+  it.each([
+    ['rubbish', 'this is not HTTP\r\n\r\n', 400],
+    ['a path that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n', 400],
+    ['headers without an end', `GET / HTTP/1.1\r\nHost: gateway\r\nX: ${'x'.repeat(70_000)}`, 431],
+  ])('%s is refused as all else is, and counted', async (_, text, status) => {
+    await start();
+    const labels = { method: 'other', route: 'unmatched', status: String(status) };
+    const before = await counted(labels);
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('error', () => undefined);
+    await closed(socket);
+    const [head = '', body = '{}'] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+    const { request_id, ...problem } = JSON.parse(body) as Record<string, unknown>;
+    expect(head.toLowerCase()).toContain(`x-request-id: ${String(request_id)}`);
+    expect(problem).toMatchObject({ status, processing_time_ms: 0, detail: problem.error });
+    expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'request served', request_id, status }));
+    expect((await counted(labels)) - before).toBe(1);
+  });
+
   it('every route asks for a token but those of probes and of the documentation', async () => {
     await start({ adapters: { grafana: { enabled: true } } });
     const document = (await (await fetch(`${gateway.url}/docs/openapi.json`)).json()) as {
@@ -105,6 +225,16 @@ describe('of a sender that means harm', () => {
       expect(gateway.logged).toContainEqual(
         expect.objectContaining({ msg: 'rate limit exceeded', client_ip: '198.51.100.7' }),
       );
+    });
+
+    it('an address is the same with each of its ports, and what is no address is that of the proxy', async () => {
+      await start({ server: { trusted_proxies: ['127.0.0.1'] } });
+      for (let i = 0; i < 10; i++) expect(await refused(`198.51.100.7:${5000 + i}`)).toBe(401);
+      expect(await refused('198.51.100.7:6000')).toBe(429);
+      for (let i = 0; i < 10; i++) expect(await refused(`[2001:db8::1]:${5000 + i}`)).toBe(401);
+      expect(await refused('2001:db8::1')).toBe(429);
+      for (let i = 0; i < 10; i++) expect(await refused(`nobody-${i}`)).toBe(401);
+      expect(await refused('somebody')).toBe(429);
     });
 
     it('addresses of IPv6 are limited by their network of 64 bits', async () => {

@@ -69,10 +69,10 @@ export class GrafanaWebhookDto {
   truncatedAlerts?: unknown;
 
   @ApiProperty({ type: () => [GrafanaAlertDto] })
-  @IsArray({ message: 'alerts must be a list of alerts' })
   @ArrayNotEmpty({ message: 'alerts must hold at least one alert' })
   @ArrayMaxSize(10_000, {
     message: 'alerts must hold at most 10000 alerts: set the maximum of alerts in the contact point',
   })
+  @IsArray({ message: 'alerts must be a list of alerts' })
   alerts!: readonly unknown[];
 }

@@ -49,8 +49,8 @@ export class EventDto {
 
   @ApiPropertyOptional({ type: 'array', items: { type: 'object' }, description: 'Of a list: its events.' })
   @IsOptional()
-  @IsArray({ message: 'items must be a list of events' })
   @ArrayNotEmpty({ message: 'items must hold at least one event' })
   @ArrayMaxSize(10_000, { message: 'items must hold at most 10000 events: post them in parts' })
+  @IsArray({ message: 'items must be a list of events' })
   items?: readonly unknown[];
 }

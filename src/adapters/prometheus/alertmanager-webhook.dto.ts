@@ -70,10 +70,10 @@ export class AlertmanagerWebhookDto {
   truncatedAlerts?: unknown;
 
   @ApiProperty({ type: () => [AlertDto] })
-  @IsArray({ message: 'alerts must be a list of alerts' })
   @ArrayNotEmpty({ message: 'alerts must hold at least one alert' })
   @ArrayMaxSize(10_000, {
     message: 'alerts must hold at most 10000 alerts: set max_alerts in the Alertmanager receiver',
   })
+  @IsArray({ message: 'alerts must be a list of alerts' })
   alerts!: readonly unknown[];
 }
