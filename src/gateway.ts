@@ -15,6 +15,7 @@ import { SignedRequests } from './auth/signed-requests';
 import { systemClock } from './clock';
 import { parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
+import { isDocsPath } from './config/paths';
 import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
 import { Admission } from './http/admission';
@@ -33,7 +34,7 @@ import { RemediationRequestClient } from './kubernetes/remediation-request.clien
 import { RemediationRequestIndex } from './kubernetes/remediation-request.index';
 import { GatewayMetrics } from './metrics/gateway-metrics';
 import { MetricsListenerModule } from './metrics/metrics.module';
-import { docsPath, serveApiExplorer } from './openapi';
+import { serveApiExplorer } from './openapi';
 import { Deduplication } from './processing/deduplication/deduplication';
 import { StormCommits } from './processing/storm/storm-commits';
 import { Recurrences } from './processing/recurrence/recurrences';
@@ -107,7 +108,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     verifyBody?.(body);
   });
   fastify.addHook('onRoute', (route) => {
-    if (route.url.startsWith(`/${docsPath}`)) route.config = { ...route.config, public: true };
+    if (isDocsPath(route.url)) route.config = { ...route.config, public: true };
   });
   app.useGlobalFilters(new ErrorFilter(logger, server.maxBodyBytes));
   serveApiExplorer(app, version);

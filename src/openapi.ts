@@ -1,7 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-
-export const docsPath = 'docs';
+import { docsPath } from './config/paths';
 
 /** Serves the API explorer and its document; only what is enabled is in it. */
 export function serveApiExplorer(app: INestApplication, version: string): void {

@@ -2,10 +2,17 @@ import { fingerprint } from '../signal/fingerprint';
 import { labelOf } from '../signal/labels';
 import { toSeverity } from '../signal/severity';
 import { InvalidSignal, type Signal, type SignalLinks } from '../signal/signal';
-import { findTarget } from '../signal/target-resource';
+import { findTarget, noTarget } from '../signal/target-resource';
 import { parseTimestamp } from '../signal/timestamp';
 import { isObject, textOf, textsOf } from './json-values';
 import type { SignalRules } from './signal-rules';
+
+/**
+ * What Grafana calls an alert whose rule could not be evaluated, whatever the rule is called. It may send it through an Alertmanager. Nothing
+ * is known of the workload that the rule's labels name: what is broken is its monitoring. All labels tell two such rules apart, among them
+ * `rulename` and `datasource_uid`.
+ */
+const aboutMonitoring: ReadonlySet<string> = new Set(['DatasourceNoData', 'DatasourceError']);
 
 /** Of one alert; a label set of thousands can be wrong in thousands of places. */
 const maxProblems = 50;
@@ -28,19 +35,20 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
   if (name.trim() === '') problems.push('alertname is required');
   if (problems.length > 0) return invalid(source, problems);
 
-  const target = findTarget(labels, rules.defaultNamespace);
+  const target = aboutMonitoring.has(name) ? noTarget : findTarget(labels, rules.defaultNamespace);
   const generatorURL = textOf(alert.generatorURL);
   return {
     source,
     name,
-    status: alert.status === 'resolved' ? 'resolved' : 'firing',
+    status: isResolved(alert.status) ? 'resolved' : 'firing',
     severity: toSeverity(labelOf(labels, 'severity'), rules.severityMapping),
     namespace: target.namespace,
     resource: target.resource,
     labels,
     // They are only shown: what is wrong in them costs no alert.
     annotations: textsOf('annotations', alert.annotations),
-    startsAt: parseTimestamp(alert.startsAt) ?? receivedAt,
+    // Whose clock is ahead of ours could else never end what it began.
+    startsAt: Math.min(parseTimestamp(alert.startsAt) ?? receivedAt, receivedAt),
     endsAt: parseTimestamp(alert.endsAt),
     receivedAt,
     links: generatorURL === undefined ? links : { ...links, generatorURL },
@@ -48,6 +56,11 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     senderFingerprint: textOf(alert.fingerprint),
     payload: alert,
   };
+}
+
+/** Senders write it small; one that does not must not begin what it wants to end. */
+function isResolved(status: unknown): boolean {
+  return status === 'resolved' || (typeof status === 'string' && status.toLowerCase() === 'resolved');
 }
 
 function invalid(source: string, problems: string[]): InvalidSignal {

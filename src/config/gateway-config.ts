@@ -1,3 +1,4 @@
+import isSafeRegex from 'safe-regex2';
 import { sources } from '../adapters/sources';
 import { path, pathRange } from './paths';
 import { identities, type Identity } from './source-settings';
@@ -49,7 +50,7 @@ export class ServerConfig {
   @Duration('100ms', '10m', 'A whole request must have been received in this time; else 408.')
   readTimeout = 30_000;
 
-  @Duration('1s', '10m', 'Longest standstill of a connection while a request is being served.')
+  @Duration('5s', '10m', 'Longest standstill of a connection while a request is being served, which may take 5s.')
   writeTimeout = 30_000;
 
   @Duration(
@@ -166,7 +167,8 @@ export class SignalsConfig {
   @TextMap(
     {
       range: `a map from lower-case severities to ${severities.join(', ')}`,
-      accepts: (map) => Object.values(map).every((value) => severities.includes(value)),
+      accepts: (map) =>
+        Object.entries(map).every(([name, value]) => name === name.trim().toLowerCase() && severities.includes(value)),
     },
     'What other severities mean. One that is not listed, or none, is a warning.',
   )
@@ -400,7 +402,7 @@ export class EnvironmentConfig {
 
   @RecordList(
     {
-      range: 'a list of {pattern: regular expression, environment: name}',
+      range: 'a list of {pattern: regular expression, environment: name}, in patterns no repetition of a repetition',
       members: ['pattern', 'environment'],
       accepts: ({ pattern = '', environment = '' }) => isRegularExpression(pattern) && dnsLabel.test(environment),
     },
@@ -427,9 +429,10 @@ export class PriorityConfig {
 
   @TextMap(
     {
-      range: `a map from <severity>_<environment>, <severity> and default (which must be there) to ${priorities.join(', ')}`,
+      range: `a map from <severity>_<environment>, <severity> and default (which must be there) to ${priorities.join(', ')}, of the severities ${severities.join(', ')}`,
       accepts: (map) =>
-        Object.hasOwn(map, 'default') && Object.values(map).every((value) => priorities.includes(value)),
+        Object.hasOwn(map, 'default') &&
+        Object.entries(map).every(([key, value]) => isTableKey(key) && priorities.includes(value)),
     },
     'Decides what the policy does not. The most specific entry decides. A table of yours replaces the whole one.',
   )
@@ -542,11 +545,19 @@ export class GatewayConfig {
   adapters = Adapters.create();
 }
 
+/** One that takes no time beyond measure for any name. */
 function isRegularExpression(text: string): boolean {
   try {
     new RegExp(text);
-    return text !== '';
+    return text !== '' && isSafeRegex(text);
   } catch {
     return false;
   }
+}
+
+/** Any other key would never be looked for. */
+function isTableKey(key: string): boolean {
+  if (key === 'default') return true;
+  const end = key.indexOf('_');
+  return severities.includes(end === -1 ? key : key.slice(0, end)) && (end === -1 || dnsLabel.test(key.slice(end + 1)));
 }

@@ -157,6 +157,22 @@ describe('loading the configuration', () => {
       'priority.fallback_table: must be a map',
     ],
     [
+      'a table with a severity that is none',
+      'priority: { fallback_table: { default: P3, critcal_production: P0 } }',
+      'priority.fallback_table: must be a map',
+    ],
+    [
+      'a table with an environment that can be none',
+      'priority: { fallback_table: { default: P3, critical_Prod!: P0 } }',
+      'priority.fallback_table: must be a map',
+    ],
+    [
+      'a severity that nobody would look for',
+      'signals: { severity_mapping: { Page: critical } }',
+      'signals.severity_mapping: must be a map from lower-case severities',
+    ],
+    ['an answer that is cut off', 'server: { write_timeout: 3s }', 'server.write_timeout: must be a duration from 5s'],
+    [
       'a priority that is none',
       'priority: { fallback_table: { default: P9 } }',
       'priority.fallback_table: must be a map',
@@ -165,6 +181,23 @@ describe('loading the configuration', () => {
       'a pattern that is none',
       'environment: { namespace_patterns: [{pattern: "(", environment: a}] }',
       'environment.namespace_patterns: must be',
+    ],
+    [
+      'a pattern that takes for ever',
+      'environment: { namespace_patterns: [{pattern: "^(([a-z])+)+-prod$", environment: a}] }',
+      'no repetition of a repetition',
+    ],
+    ['a path of the documentation', 'health: { path: /docs }', 'health.path: /docs is taken by the API explorer'],
+    [
+      'a path below the documentation',
+      'adapters: { prometheus: { path: /docs/signals } }',
+      'adapters.prometheus.path: /docs/signals is taken by the API explorer',
+    ],
+    ['a path that liveness has', 'health: { readiness_path: /healthz }', '/healthz is taken by health.path'],
+    [
+      'a path that readiness has',
+      'adapters: { grafana: { path: /readyz } }',
+      '/readyz is taken by health.readiness_path',
     ],
     [
       'two paths that are one',
@@ -197,12 +230,12 @@ describe('loading the configuration', () => {
   });
 
   it('keeps __proto__ as the key of a map, and lets it change nothing else', () => {
-    const { fallbackTable } = load('priority: { fallback_table: { __proto__: P0, default: P4 } }\n').priority;
-    expect(Object.entries(fallbackTable)).toEqual([
-      ['__proto__', 'P0'],
-      ['default', 'P4'],
+    const { severityMapping } = load('signals: { severity_mapping: { __proto__: info, loud: critical } }\n').signals;
+    expect(Object.entries(severityMapping)).toEqual([
+      ['__proto__', 'info'],
+      ['loud', 'critical'],
     ]);
-    expect(({} as Record<string, unknown>).default).toBeUndefined();
+    expect(({} as Record<string, unknown>).loud).toBeUndefined();
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { formatDuration } from './duration';
 import { fromEnvironment, settingsByPath, type Environment } from './environment-variables';
 import { GatewayConfig } from './gateway-config';
+import { isDocsPath } from './paths';
 import type { SourceSettings } from './source-settings';
 import { sections, settings, snakeCase, Unreadable, type Setting } from './setting';
 
@@ -170,14 +171,16 @@ function contradictions({ server, redis, adapters, health }: GatewayConfig): str
     if (headers[0] === headers[1]) found.push(`${at}.timestamp_header: must be another than header`);
   }
   const paths = new Map<string, string>();
+  // They answer there as well, whatever their paths are.
+  const aliases: Readonly<Record<string, string>> = { '/healthz': 'health.path', '/readyz': 'health.readiness_path' };
   const uses: [string, string][] = [
     ['health.path', health.path],
     ['health.readiness_path', health.readinessPath],
     ...Object.entries(adapters).map(([name, { path }]): [string, string] => [`adapters.${snakeCase(name)}.path`, path]),
   ];
   for (const [where, path] of uses) {
-    const other = paths.get(path);
-    if (other !== undefined) found.push(`${where}: ${path} is taken by ${other}`);
+    const other = paths.get(path) ?? (isDocsPath(path) ? 'the API explorer' : aliases[path]);
+    if (other !== undefined && other !== where) found.push(`${where}: ${path} is taken by ${other}`);
     paths.set(path, where);
   }
   return found;

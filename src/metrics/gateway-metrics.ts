@@ -13,7 +13,11 @@ const maxEnvironments = 20;
  */
 @Injectable()
 export class GatewayMetrics {
-  readonly httpRequests = counter('gateway_http_requests_total', 'Requests answered.', ['method', 'route', 'status']);
+  readonly httpRequests = counter('gateway_http_requests_total', 'Requests answered; 499: the sender hung up before.', [
+    'method',
+    'route',
+    'status',
+  ]);
   readonly httpErrors = counter('gateway_http_errors_total', 'Requests answered with 4xx or 5xx.', ['route', 'status']);
   readonly httpDuration = histogram(
     'gateway_http_duration_seconds',

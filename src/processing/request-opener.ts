@@ -12,6 +12,7 @@ import {
 import type { Clock } from '../clock';
 import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { Signal } from '../signal/signal';
+import { isClusterWide } from '../signal/target-resource';
 import { standingOf } from './deduplication/standing';
 import type { RequestRef } from '../request-ref';
 
@@ -74,9 +75,17 @@ export class RequestOpener {
     private readonly limit?: SharedLimit,
   ) {}
 
-  /** The namespace that a signal is for: that which its sender must be allowed to send for. */
+  /** The namespace that a signal is for, and that its sender must be allowed to send for. */
   namespaceFor({ namespace }: Signal): string {
     return isDnsLabel(namespace) ? namespace : this.fallbackNamespace;
+  }
+
+  /**
+   * One more that it must be allowed to send for: what no namespace has is the cluster's, though the signal names a namespace
+   * (docs/adr/0012-the-cluster-is-no-teams.md).
+   */
+  furtherNamespaceFor({ resource }: Signal): string | undefined {
+    return isClusterWide(resource.kind) ? this.fallbackNamespace : undefined;
   }
 
   /**

@@ -254,6 +254,21 @@ describe('SignalProcessor', () => {
       expect(reasons(outcomes)).toEqual(['rejected: forbidden', 'rejected: forbidden']);
     });
 
+    it('takes what no namespace has for one of the fallback namespace as well, whatever it names', async () => {
+      const node = aSignal({ namespace: 'shop', resource: { kind: 'Node', name: 'worker-1' } });
+      const [outcome] = await process(node);
+      expect(outcome).toMatchObject({ reason: 'forbidden', details: [expect.stringContaining('kubernaut-system')] });
+      expect(requests.objects).toHaveLength(0);
+      replica.reviews.namespacesOf.set('alertmanager', ['kubernaut-system']);
+      // For so long it is remembered what it may.
+      clock.advance(300_001);
+      expect(await process(node)).toMatchObject([{ details: [expect.stringContaining("'shop'")] }]);
+      replica.reviews.namespacesOf.set('alertmanager', ['shop', 'kubernaut-system']);
+      clock.advance(30_001);
+      expect(reasons(await process(node))).toEqual(['created: new']);
+      expect(requests.objects[0]?.metadata.namespace).toBe('shop');
+    });
+
     it('takes a signal without a namespace for one of the fallback namespace', async () => {
       const [outcome] = await process(aSignal({ namespace: '' }));
       expect(outcome).toMatchObject({ reason: 'forbidden', details: [expect.stringContaining('kubernaut-system')] });

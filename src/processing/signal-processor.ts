@@ -204,12 +204,18 @@ export class SignalProcessor {
   ): readonly Signal[] | Promise<readonly Signal[]> {
     const [first] = signals;
     if (first === undefined) return signals;
-    const namespaces = new Set(signals.map((signal) => this.requests.namespaceFor(signal)));
+    const namespaces = new Set<string>();
+    for (const signal of signals) {
+      namespaces.add(this.requests.namespaceFor(signal));
+      const further = this.requests.furtherNamespaceFor(signal);
+      if (further !== undefined) namespaces.add(further);
+    }
     const take = (allowed: ReadonlySet<string>): readonly Signal[] => {
       if (allowed.size === namespaces.size) return signals;
       for (const signal of signals) {
-        const namespace = this.requests.namespaceFor(signal);
-        if (!allowed.has(namespace)) outcomes.set(signal, rejectedAsForbidden(signal, namespace));
+        const needed = [this.requests.namespaceFor(signal), this.requests.furtherNamespaceFor(signal)];
+        const missing = needed.find((namespace) => namespace !== undefined && !allowed.has(namespace));
+        if (missing !== undefined) outcomes.set(signal, rejectedAsForbidden(signal, missing));
       }
       return signals.filter((signal) => !outcomes.has(signal));
     };

@@ -65,6 +65,35 @@ export const namespacedKinds: ReadonlySet<string> = new Set([
   'Secret',
 ]);
 
+/** Kinds of Kubernetes itself of which no object is in a namespace, in lower case: what acts on them may not mind how they are written. */
+const clusterWideKinds: ReadonlySet<string> = new Set([
+  'apiservice',
+  'certificatesigningrequest',
+  'clusterrole',
+  'clusterrolebinding',
+  'csidriver',
+  'csinode',
+  'customresourcedefinition',
+  'flowschema',
+  'ingressclass',
+  'mutatingwebhookconfiguration',
+  'node',
+  'persistentvolume',
+  'priorityclass',
+  'prioritylevelconfiguration',
+  'runtimeclass',
+  'storageclass',
+  'validatingadmissionpolicy',
+  'validatingadmissionpolicybinding',
+  'validatingwebhookconfiguration',
+  'volumeattachment',
+]);
+
+/** Whether objects of this kind are in no namespace, whatever else is said of one. A Namespace belongs to itself. */
+export function isClusterWide(kind: string): boolean {
+  return clusterWideKinds.has(kind.toLowerCase());
+}
+
 /** The label that names an object of this kind, e.g. `pod`. */
 export function labelOfKind(kind: string): string | undefined {
   return kind === 'Node' ? 'node' : workloadLabels.find((workload) => workload.kind === kind)?.label;

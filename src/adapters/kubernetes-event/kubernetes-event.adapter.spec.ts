@@ -76,6 +76,10 @@ describe('toSignals', () => {
     ]);
   });
 
+  it('finds the object in the member that names one', () => {
+    expect(signalOf({ involvedObject: {}, regarding: pod }).resource).toMatchObject({ kind: 'Pod', name: 'api-0' });
+  });
+
   it('gives an event that happens again, by whichever API, the same fingerprint', () => {
     const again = { type: 'Warning', reason: 'BackOff', regarding: pod, note: 'other words', series: { count: 9 } };
     expect(
@@ -140,6 +144,14 @@ describe('toSignals', () => {
     it('is that of the event, or the default, for objects that are in one and do not say in which', () => {
       expect(of({ kind: 'Pod', name: 'x' }, { metadata: { namespace: 'shop' } }).namespace).toBe('shop');
       expect(of({ kind: 'Deployment', name: 'x' }).namespace).toBe('fallback');
+    });
+
+    it.each(['Node', 'node', 'PersistentVolume', 'StorageClass'])('is none for a %s, whatever is said', (kind) => {
+      expect(of({ kind, name: 'x', namespace: 'prod' }).namespace).toBe('');
+    });
+
+    it('is the object itself however its kind is written', () => {
+      expect(of({ kind: 'namespace', name: 'bank', namespace: 'prod' }).namespace).toBe('bank');
     });
 
     it('is the object itself when that is one', () => {

@@ -2,7 +2,7 @@ import { fingerprint } from '../../signal/fingerprint';
 import type { Labels } from '../../signal/labels';
 import type { Severity } from '../../signal/severity';
 import { IgnoredSignal, InvalidSignal, type SignalReading } from '../../signal/signal';
-import { labelOfKind, namespacedKinds, type Target } from '../../signal/target-resource';
+import { isClusterWide, labelOfKind, namespacedKinds, type Target } from '../../signal/target-resource';
 import { parseTimestamp } from '../../signal/timestamp';
 import { isObject, present, textOf, textsOf } from '../json-values';
 import type { SignalRules } from '../signal-rules';
@@ -31,7 +31,7 @@ function toSignal(event: unknown, rules: EventRules, receivedAt: number): Signal
   const type = textOf(event.type)?.toLowerCase();
   if (type === 'normal') return new IgnoredSignal(source, reason, 'normal_event');
 
-  const member = isObject(event.involvedObject) || !isObject(event.regarding) ? 'involvedObject' : 'regarding';
+  const member = namesObject(event.involvedObject) || !isObject(event.regarding) ? 'involvedObject' : 'regarding';
   const object = isObject(event[member]) ? event[member] : {};
   const [kind, name, apiVersion] = [textOf(object.kind), textOf(object.name), textOf(object.apiVersion)];
   if (apiVersion !== undefined && ownGroup.test(apiVersion)) return new IgnoredSignal(source, reason, 'own_event');
@@ -67,6 +67,11 @@ function toSignal(event: unknown, rules: EventRules, receivedAt: number): Signal
   };
 }
 
+/** An exporter may write both members, and leave the other one empty. */
+function namesObject(object: unknown): boolean {
+  return isObject(object) && (object.kind !== undefined || object.name !== undefined);
+}
+
 /** Kubernetes names the namespace of every namespaced object; exporters that shorten events may not. */
 function namespaceOf(
   object: Record<string, unknown>,
@@ -75,7 +80,8 @@ function namespaceOf(
   event: Record<string, unknown>,
   defaultNamespace: string,
 ): string {
-  if (kind === 'Namespace') return name;
+  if (kind.toLowerCase() === 'namespace') return name;
+  if (isClusterWide(kind)) return '';
   const own = textOf(object.namespace);
   if (own !== undefined || !namespacedKinds.has(kind)) return own ?? '';
   return (isObject(event.metadata) ? textOf(event.metadata.namespace) : undefined) ?? defaultNamespace;

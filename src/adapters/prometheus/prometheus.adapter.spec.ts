@@ -98,12 +98,23 @@ describe('toSignals', () => {
     expect(signalOf(firing({ alertname: 'X' })).endsAt).toBeUndefined();
   });
 
-  it.each(['pending', '', 'RESOLVED', 7, null])(
-    'takes an alert of status %j for firing, so that it is seen',
-    (status) => {
-      expect(signalOf({ status, labels: { alertname: 'X' } }).status).toBe('firing');
-    },
-  );
+  it('takes one that is written in capitals for resolved all the same', () => {
+    expect(signalOf({ status: 'RESOLVED', labels: { alertname: 'X' } }).status).toBe('resolved');
+  });
+
+  it('takes one that begins in the future for one that begins now, whose end counts', () => {
+    for (const startsAt of ['2025-10-04T12:05:00Z', '9999-12-31T23:59:59Z'])
+      expect(signalOf(firing({ alertname: 'X' }, { startsAt })).startsAt).toBe(noon);
+  });
+
+  it('names no workload when Grafana says through it that monitoring is broken', () => {
+    const labels = { alertname: 'DatasourceNoData', namespace: 'prod', pod: 'api-0', rulename: 'HighLatency' };
+    expect(signalOf({ labels })).toMatchObject({ namespace: '', resource: { kind: 'Unknown' } });
+  });
+
+  it.each(['pending', '', 7, null])('takes an alert of status %j for firing, so that it is seen', (status) => {
+    expect(signalOf({ status, labels: { alertname: 'X' } }).status).toBe('firing');
+  });
 
   it('gives a firing and a resolved alert of one incident the same fingerprint', () => {
     const labels = { alertname: 'X', namespace: 'prod', pod: 'a' };
