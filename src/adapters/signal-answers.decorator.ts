@@ -58,6 +58,35 @@ const several = {
   processing_time_ms: 48,
 };
 
+/** RFC 9457; docs/errors.md lists the types. */
+const problemSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'error', 'request_id', 'processing_time_ms'],
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    error: { type: 'string' },
+    details: { type: 'object', additionalProperties: true },
+    request_id: { type: 'string' },
+    processing_time_ms: { type: 'integer' },
+  },
+};
+
+/** By status; that of 400 has an example. */
+const refusals: Readonly<Record<number, string>> = {
+  401: 'No token, or one that is not accepted.',
+  403: 'The caller may not send signals for the namespace of any alert of the webhook.',
+  408: 'The request was not received within `server.read_timeout`.',
+  413: 'The body is larger than `server.max_body_bytes`.',
+  415: 'The content type is not `application/json`, or the body is encoded.',
+  429: 'Too many requests of this address without an accepted token.',
+  431: 'The headers are larger than `server.max_header_bytes`, or more than 100.',
+  500: 'A bug of the gateway.',
+  503: 'A dependency failed, too much is under way, or the caller is over its limit: send it again after `Retry-After` seconds.',
+};
+
 /** The answers that every source of signals has in common. */
 export function ApiSignalAnswers(): MethodDecorator {
   return applyDecorators(
@@ -76,13 +105,12 @@ export function ApiSignalAnswers(): MethodDecorator {
       description: 'The body is not a webhook, or none of its alerts is valid. Everything that is wrong is listed.',
       content: { 'application/problem+json': { examples: { invalid: { value: invalid } } } },
     }),
-    ApiResponse({ status: 401, description: 'No token, or one that is not accepted.' }),
-    ApiResponse({ status: 413, description: 'The body is larger than `server.max_body_bytes`.' }),
-    ApiResponse({ status: 415, description: 'The content type is not `application/json`, or the body is encoded.' }),
-    ApiResponse({ status: 429, description: 'Too many requests of this address without an accepted token.' }),
-    ApiResponse({
-      status: 503,
-      description: 'A dependency failed or the caller is over its limit: send it again after `Retry-After` seconds.',
-    }),
+    ...Object.entries(refusals).map(([status, description]) =>
+      ApiResponse({
+        status: Number(status),
+        description,
+        content: { 'application/problem+json': { schema: problemSchema } },
+      }),
+    ),
   );
 }

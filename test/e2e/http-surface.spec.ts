@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { problemCatalogue } from '../../src/http/problem';
 import { startTestGateway, type TestGateway } from '../support/test-gateway';
 
 const signals = '/api/v1/signals/prometheus';
@@ -115,6 +116,17 @@ describe('the HTTP surface', () => {
     }
     const openapi = (await (await fetch(`${gateway.url}/docs/openapi.json`)).json()) as { paths: object };
     expect(Object.keys(openapi.paths)).toContain(signals);
+  });
+
+  it('documents every status with which a webhook may be answered', async () => {
+    const openapi = (await (await fetch(`${gateway.url}/docs/openapi.json`)).json()) as {
+      paths: Record<string, { post: { responses: Record<string, { description: string }> } }>;
+    };
+    const documented = Object.keys(openapi.paths[signals]!.post.responses).map(Number);
+    const refusals = Object.values(problemCatalogue).map(({ status }) => status);
+    // What is no route, or not that method of it, is no answer of the route.
+    const possible = new Set([201, 202, ...refusals].filter((status) => ![404, 405].includes(status)));
+    expect(new Set(documented)).toEqual(possible);
   });
 
   it('serves metrics on a listener of their own, and there alone', async () => {

@@ -30,7 +30,8 @@ describe('owners', () => {
   const create = async (...objects: readonly Owned[]) => {
     for (const { kind, name, owner } of objects) {
       const [ownerKind, ownerName] = owner?.split('/') ?? [];
-      const controller = { apiVersion: 'apps/v1', kind: ownerKind, name: ownerName, uid: 'x', controller: true };
+      const group = ownerKind?.endsWith('Job') ? 'batch' : 'apps';
+      const controller = { apiVersion: `${group}/v1`, kind: ownerKind, name: ownerName, uid: 'x', controller: true };
       await gateway.kubernetes('POST', collections[kind]!, {
         apiVersion: kind === 'Pod' ? 'v1' : kind === 'Job' ? 'batch/v1' : 'apps/v1',
         kind,
