@@ -1,7 +1,7 @@
 import type { Clock } from '../clock';
 import { recentlyUsed } from '../recently-used';
 import { StateUnavailableError } from '../state/signal-state';
-import type { BucketSize, TokenBank, Withdrawal } from '../state/token-bank';
+import type { BucketSize, TokenBank } from '../state/token-bank';
 import { maxBuckets, TokenBuckets } from './token-buckets';
 
 export interface SharedLimitOptions {
@@ -20,7 +20,7 @@ interface Lease {
   /** The shared bucket was empty, and is until then. */
   emptyUntil: number;
   /** The withdrawal that is under way. */
-  renewal: Promise<Withdrawal> | undefined;
+  renewal: Promise<void> | undefined;
 }
 
 /** A portion that is not touched for so long is forgotten; the shared bucket is full again by then. */
@@ -105,13 +105,12 @@ export class SharedLimit {
     return waitMs > 0 ? waitMs : undefined;
   }
 
-  private renew(bank: TokenBank, key: string, lease: Lease): Promise<Withdrawal> {
+  private renew(bank: TokenBank, key: string, lease: Lease): Promise<void> {
     lease.renewal ??= bank
       .withdraw(this.sharedKey(key), this.portion, this.options.size)
       .then((withdrawal) => {
         lease.tokens += withdrawal.granted;
         lease.emptyUntil = withdrawal.granted > 0 ? 0 : this.clock.now() + withdrawal.waitMs;
-        return withdrawal;
       })
       .finally(() => (lease.renewal = undefined));
     return lease.renewal;

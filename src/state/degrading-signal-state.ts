@@ -1,14 +1,6 @@
 import { isEmbeddedToken, type EmbeddedSignalState } from './embedded/embedded-signal-state';
-import {
-  StateUnavailableError,
-  type Claim,
-  type ClaimRequest,
-  type Confirmation,
-  type Entry,
-  type Occurrences,
-  type Release,
-  type SignalState,
-} from './signal-state';
+import { sharedOrLocal } from './shared-or-local';
+import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from './signal-state';
 
 /**
  * The shared memory, and while it cannot be reached the memory of this process.
@@ -50,10 +42,7 @@ export class DegradingSignalState implements SignalState {
   }
 
   private sharedOrLocal<Answer>(operation: (state: SignalState) => Promise<Answer>): Promise<Answer> {
-    return operation(this.shared).catch((error: unknown) => {
-      if (!(error instanceof StateUnavailableError)) throw error;
-      return operation(this.local);
-    });
+    return sharedOrLocal(this.shared, this.local, operation);
   }
 }
 

@@ -1,4 +1,4 @@
-import { StateUnavailableError } from './signal-state';
+import { sharedOrLocal } from './shared-or-local';
 import type { RecordedMembers, StormMember, StormMembers, StormTally } from './storm-members';
 
 /** The shared members, and while they cannot be reached those of this process: both go on from what the request says. */
@@ -8,12 +8,7 @@ export class DegradingStormMembers implements StormMembers {
     private readonly local: StormMembers,
   ) {}
 
-  async record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
-    try {
-      return await this.shared.record(storm, recorded, members);
-    } catch (error) {
-      if (!(error instanceof StateUnavailableError)) throw error;
-      return this.local.record(storm, recorded, members);
-    }
+  record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
+    return sharedOrLocal(this.shared, this.local, (memory) => memory.record(storm, recorded, members));
   }
 }
