@@ -3,6 +3,7 @@ import { ProblemError, retryAfterOf } from '../http/problem';
 import { processingTimeMs, scopeOf } from '../http/request-scope';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
+import type { SignalOutcome } from '../processing/signal-outcome';
 import type { SignalProcessor } from '../processing/signal-processor';
 import type { SignalReading } from '../signal/signal';
 import { countsOf, toResponse } from './signal-response';
@@ -22,9 +23,12 @@ export class SignalIntake {
     const { room } = scope;
     // It will send again, and nobody could be told what became of this.
     if (room?.beginWork() === false) throw new ProblemError('unavailable', 'The sender has hung up');
-    const outcomes = await this.processor
-      .processAll(signals, caller, scope.deadline.signal)
-      .finally(() => room?.endWork());
+    let outcomes: readonly SignalOutcome[];
+    try {
+      outcomes = await this.processor.processAll(signals, caller, scope.deadline.signal);
+    } finally {
+      room?.endWork();
+    }
     scope.counts = countsOf(outcomes);
     const { status, body } = toResponse(outcomes, processingTimeMs(scope));
     void reply.status(status);

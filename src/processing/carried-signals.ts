@@ -23,8 +23,15 @@ export class CarriedSignals {
     private readonly status: RequestStatus,
   ) {}
 
-  /** Tells the requests that carry duplicates how their signal stands; a signal counts as taken only when that is written. */
-  async noteDuplicates(incidents: readonly Incident[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
+  /**
+   * Tells the requests that carry duplicates how their signal stands; a signal counts as taken only when that is written.
+   * @returns `undefined` when nothing has to be, as for most
+   */
+  noteDuplicates(
+    incidents: readonly Incident[],
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<unknown> | undefined {
     const storms: ByStorm<Incident> = new Map();
     const changing: Incident[] = [];
     for (const incident of incidents) {
@@ -38,7 +45,7 @@ export class CarriedSignals {
         failIfRetryable(signal, unreadable, outcomes);
       } else if (!this.status.noteBehind(outcome.request, known, all.map(sightingOf), outcome)) changing.push(incident);
     }
-    if (changing.length === 0 && storms.size === 0) return;
+    if (changing.length === 0 && storms.size === 0) return undefined;
     const notedStorms = [...storms.values()].map(async ({ request, members }) => {
       try {
         // In this order firing wins over what resolved in the same webhook.
@@ -60,7 +67,7 @@ export class CarriedSignals {
         failIfRetryable(signal, error, outcomes);
       }
     });
-    await Promise.all([noted, ...notedStorms]);
+    return Promise.all([noted, ...notedStorms]);
   }
 
   /**

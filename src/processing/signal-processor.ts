@@ -271,7 +271,8 @@ export class SignalProcessor {
     } catch (error) {
       for (const { signal } of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
-    await this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
+    const noted = this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
+    if (noted !== undefined) await noted;
   }
 
   private async processFresh(held: readonly HeldIncident[], outcomes: Outcomes, deadline: AbortSignal): Promise<void> {
