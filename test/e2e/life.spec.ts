@@ -80,7 +80,7 @@ describe('the life of a process', () => {
     expect(JSON.parse(answers[2]!)).toMatchObject({ items: [{ kind: 'RemediationRequest' }] });
   });
 
-  it('stops cleanly on SIGTERM while requests come in, and loses none that it acknowledged', async () => {
+  it('stops cleanly on SIGTERM while eight clients send, and loses none that it acknowledged', async () => {
     running = await startProcess(['--listen', '127.0.0.1:0', '--data', data, '--token', 'life-token'], {
       GATEWAY_SERVER__SHUTDOWN_DELAY: '2s',
       GATEWAY_STORM_DETECTION__ENABLED: 'false',
@@ -89,21 +89,24 @@ describe('the life of a process', () => {
     const acknowledged: string[] = [];
     const failed: string[] = [];
     const enough = new AbortController();
-    const traffic = (async () => {
-      for (let i = 0; !enough.signal.aborted; i++) {
-        const response = await post(url, `pod-${i}`).catch(() => undefined);
-        (response?.status === 201 ? acknowledged : failed).push(`pod-${i}`);
+    let sent = 0;
+    const client = async () => {
+      while (!enough.signal.aborted) {
+        const pod = `pod-${sent++}`;
+        const response = await post(url, pod).catch(() => undefined);
+        (response?.status === 201 ? acknowledged : failed).push(pod);
         await response?.text();
       }
-    })();
-    await eventually(() => expect(acknowledged.length).toBeGreaterThan(5));
+    };
+    const traffic = Array.from({ length: 8 }, client);
+    await eventually(() => expect(acknowledged.length).toBeGreaterThan(50));
     child.kill('SIGTERM');
     await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(503));
     const whileDraining = await post(url, 'while-draining');
     expect(whileDraining.status).toBe(201);
     expect(whileDraining.headers.get('connection')).toBe('close');
     enough.abort();
-    await traffic;
+    await Promise.all(traffic);
     expect(await exited).toBe(0);
     expect(failed).toEqual([]);
 
