@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { LineBuffer } from './line-buffer';
@@ -31,9 +32,10 @@ export function createLogger(options: LoggingOptions, contextOf: () => LineConte
   const { level, format, output, addCaller } = options;
   const forPeople = format === 'text';
   const dest = { stdout: 1, stderr: 2 }[output] ?? output;
+  const lines = new LineBuffer(dest);
   const destination = forPeople
-    ? pretty({ destination: pino.destination({ dest, mkdir: true }), ignore: 'pid,hostname', singleLine: true })
-    : new LineBuffer(dest);
+    ? pretty({ destination: streamInto(lines), ignore: 'pid,hostname', singleLine: true })
+    : lines;
   const logger = pino({ level, base: null, timestamp: isoTime() }, destination);
   const { labels } = logger.levels;
   const lineOf = function (this: Inside, fields: object, message: string | undefined, number: number, time: string) {
@@ -46,6 +48,16 @@ export function createLogger(options: LoggingOptions, contextOf: () => LineConte
     return `{"level":"${labels[number] ?? number}"${time}${members}}\n`;
   };
   return Object.assign(logger, { [pino.symbols.asJsonSym]: lineOf });
+}
+
+function streamInto(lines: LineBuffer): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _encoding, done) {
+      lines.write(text.toString());
+      done();
+    },
+  });
 }
 
 /** As pino's own, which makes the text of the same millisecond again for each line. */

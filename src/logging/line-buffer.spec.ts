@@ -1,4 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,20 +63,57 @@ describe('LineBuffer', () => {
       const more = (left) => {
         for (let i = 0; i < 1024; i++) buffer.write(line);
         if (left > 0) setImmediate(more, left - 1);
-        else process.stderr.write('done ' + process.memoryUsage().heapUsed + '\\n');
+        else {
+          process.stderr.write('done ' + process.memoryUsage().heapUsed + '\\n');
+          buffer.flush(() => process.exit(3));
+        }
       };
-      setImmediate(more, 200);
-      setInterval(() => undefined, 1000);`;
-    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+      setImmediate(more, 200);`;
+    // Through a pipe of the shell as well: one of Node.js is a socket.
+    const child = spawn(
+      'bash',
+      ['-c', 'exec 3>&2; { "$0" -e "$1"; echo "code $?" >&3; } | sleep 20', process.execPath, script],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        detached: true,
+      },
+    );
     try {
       let said = '';
       child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-      await eventually(() => expect(said).toContain('done'));
+      await eventually(() => expect(said).toContain('code 3'));
       expect(said).toContain('lines of the log are lost');
       expect(Number(/done (\d+)/.exec(said)?.[1])).toBeLessThan(60 * 2 ** 20);
     } finally {
-      child.kill('SIGKILL');
+      process.kill(-child.pid!, 'SIGKILL');
     }
+  });
+
+  it('ends though nobody reads, through a socket', async () => {
+    const script = `
+      const { LineBuffer } = require(${JSON.stringify(join(process.cwd(), 'dist/logging/line-buffer.js'))});
+      const buffer = new LineBuffer(1);
+      for (let i = 0; i < 2000; i++) buffer.write('x'.repeat(1023) + '\\n');
+      buffer.flush(() => process.exit(3));`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    expect(await once(child, 'exit')).toEqual([3, null]);
+  });
+
+  it('writes each line once and whole to who reads slowly, however the process ends', async () => {
+    const script = `
+      const { LineBuffer } = require(${JSON.stringify(join(process.cwd(), 'dist/logging/line-buffer.js'))});
+      const buffer = new LineBuffer(1);
+      for (let i = 0; i < 3000; i++) buffer.write(JSON.stringify({ i, text: 'x'.repeat(500) }) + '\\n');
+      setImmediate(() => process.exit(3));`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let read = '';
+    for await (const chunk of child.stdout) {
+      read += String(chunk);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const lines = read.trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { i: number }).i)).toEqual(lines.map((_, i) => i));
+    expect(lines).toHaveLength(3000);
   });
 
   it('writes what is left when the process ends, however it does', () => {

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { mkdirSync, openSync, write, writeSync } from 'node:fs';
+import { mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { withEscapes } from './log-line';
@@ -9,12 +9,13 @@ const maxLength = 32 * 1024;
 const waitMs = 50;
 /** Of lines that nobody takes: further ones are dropped. Characters. */
 const maxWaiting = 4 * 1024 * 1024;
-/** Before it is tried again to write to who takes nothing more now. */
-const againMs = 100;
-/** At the end of the process, which waits for that. */
-const maxAttemptsAtEnd = 20;
-const maxFlushMs = 2_000;
+/** Before it is tried again to write to who takes nothing more now; twice as long each time. */
+const firstPauseMs = 2;
+const maxPauseMs = 100;
+/** How long the end of the process waits for who takes nothing. */
+const maxEndMs = 2_000;
 const deleteCharacter = 0x7f;
+const lineFeed = 0x0a;
 
 /** What is open when the process ends is written then. */
 const open = new Set<LineBuffer>();
@@ -27,17 +28,23 @@ process.once('exit', () => {
  *
  * By hand: the stream that pino brings measures all that waits anew for each line, which copies 16 KiB on average; where a disk is full it ends
  * the process, and at the end it tries for ever. A log that cannot be written is lost, and alerts go on.
+ *
+ * Writing to a pipe never blocks, whoever stands still at its other end: what it does not take now it is given later. So all is written here, in
+ * order, and it is known how much.
  */
 export class LineBuffer implements DestinationStream {
   private readonly file: number;
   private lines: string[] = [];
   private length = 0;
   private timer: NodeJS.Timeout | undefined;
-  /** What is being written. */
+  /** What was not taken yet. */
   private rest: Buffer = Buffer.alloc(0);
+  private pauseMs = firstPauseMs;
   private flushed: (() => void)[] = [];
   /** Whether lines are lost, since something was written. */
   private losing = false;
+  /** Whether what was written ends within a line, the rest of which is lost. */
+  private isTorn = false;
 
   /**
    * @param dest number of an open file, or the path of one, whose directory is made
@@ -45,18 +52,18 @@ export class LineBuffer implements DestinationStream {
    */
   constructor(dest: number | string) {
     if (typeof dest === 'string') mkdirSync(dirname(dest), { recursive: true });
-    this.file = typeof dest === 'string' ? openSync(dest, 'a') : dest;
+    this.file = typeof dest === 'string' ? openSync(dest, 'a') : neverBlocking(dest);
     open.add(this);
   }
 
   write(line: string): void {
-    if (this.length + line.length > maxWaiting) {
+    if (this.length + this.rest.length + line.length > maxWaiting) {
       this.lost(new Error('nobody takes what is written'));
       return;
     }
     this.lines.push(line);
     this.length += line.length;
-    if (this.length >= maxLength) this.pass();
+    if (this.length >= maxLength && this.rest.length === 0) this.pass();
     else this.timer ??= setTimeout(this.pass, waitMs).unref();
   }
 
@@ -67,58 +74,58 @@ export class LineBuffer implements DestinationStream {
       this.flushed = this.flushed.filter((other) => other !== callBack);
       done();
     };
-    const late = setTimeout(callBack, maxFlushMs);
+    const late = setTimeout(callBack, maxEndMs);
     this.flushed.push(callBack);
     this.pass();
   }
 
-  /** Writes what is left, before the process ends. What is being written just then may stand there twice. */
+  /** Writes what is left, before the process ends. */
   end(): void {
     open.delete(this);
-    let left = Buffer.concat([this.rest, this.take()]);
-    for (let attempt = 0; left.length > 0 && attempt < maxAttemptsAtEnd;) {
-      try {
-        left = left.subarray(writeSync(this.file, left));
-      } catch (error) {
-        if (!takesNothingNow(error)) return;
-        attempt++;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, againMs);
-      }
-    }
+    const due = performance.now() + maxEndMs;
+    for (let pauseMs = firstPauseMs; this.writeAll() === 'later' && performance.now() < due; pauseMs *= 2)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(pauseMs, maxPauseMs));
   }
 
   private readonly pass = (): void => {
     clearTimeout(this.timer);
     this.timer = undefined;
-    // What comes meanwhile waits for its end.
-    if (this.rest.length > 0) return;
-    this.rest = this.take();
-    if (this.rest.length > 0) this.writeRest();
-    else for (const callBack of this.flushed) callBack();
+    if (this.writeAll() === 'done') {
+      this.pauseMs = firstPauseMs;
+      for (const callBack of this.flushed) callBack();
+      return;
+    }
+    this.timer = setTimeout(this.pass, this.pauseMs).unref();
+    this.pauseMs = Math.min(2 * this.pauseMs, maxPauseMs);
   };
 
+  private writeAll(): 'done' | 'later' {
+    for (;;) {
+      if (this.rest.length === 0) this.rest = this.take();
+      if (this.rest.length === 0) return 'done';
+      try {
+        const written = writeSync(this.file, this.rest);
+        this.isTorn = this.rest[written - 1] !== lineFeed;
+        this.rest = this.rest.subarray(written);
+        this.losing = false;
+      } catch (error) {
+        if (takesNothingNow(error)) return 'later';
+        this.rest = Buffer.alloc(0);
+        this.lost(error as Error);
+      }
+    }
+  }
+
   private take(): Buffer {
-    const text = this.lines.join('');
+    if (this.lines.length === 0) return this.rest;
+    const isAfterLoss = this.losing && this.isTorn;
+    const text = (isAfterLoss ? '\n' : '') + this.lines.join('');
     this.lines = [];
     this.length = 0;
     const bytes = Buffer.from(text);
     // Control characters beyond those that JSON escapes are rare, and looked for where that costs least.
     return isAscii(bytes) && !bytes.includes(deleteCharacter) ? bytes : Buffer.from(withEscapes(text));
   }
-
-  private readonly writeRest = (): void => {
-    write(this.file, this.rest, (error, written) => {
-      if (error !== null && takesNothingNow(error)) {
-        setTimeout(this.writeRest, againMs);
-        return;
-      }
-      if (error === null) this.losing = false;
-      else this.lost(error);
-      this.rest = error === null ? this.rest.subarray(written) : Buffer.alloc(0);
-      if (this.rest.length > 0) this.writeRest();
-      else this.pass();
-    });
-  };
 
   /** Told once, where people may see it, until lines are written again. */
   private lost(error: Error): void {
@@ -132,7 +139,14 @@ export class LineBuffer implements DestinationStream {
   }
 }
 
-/** A pipe that is full, as when its reader stands still. */
+/** Node.js makes a pipe or a socket non-blocking when it opens the stream of it, which it does when that is asked for. */
+function neverBlocking(file: number): number {
+  const stream = { 1: process.stdout, 2: process.stderr }[file];
+  // A broken pipe is told where it is written to.
+  stream?.on('error', () => undefined);
+  return file;
+}
+
 function takesNothingNow(error: unknown): boolean {
   return ['EAGAIN', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
