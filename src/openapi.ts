@@ -20,5 +20,6 @@ export function serveApiExplorer(app: INestApplication, version: string): void {
     .build();
   SwaggerModule.setup(docsPath, app, () => SwaggerModule.createDocument(app, options), {
     jsonDocumentUrl: `${docsPath}/openapi.json`,
+    yamlDocumentUrl: `${docsPath}/openapi.yaml`,
   });
 }

@@ -40,7 +40,6 @@ const reasons = {
   'prom-client': 'metrics',
   'reflect-metadata': 'decorators of NestJS',
   rxjs: 'wanted by NestJS',
-  'safe-regex2': 'refuses patterns of namespaces that could take for ever; Fastify brings it as well',
   undici: 'HTTP to the API server over connections that are kept, and to an OPA server',
   yaml: 'reads the configuration, writes manifests',
 };

@@ -14,6 +14,9 @@ import type { SignalRules } from './signal-rules';
  */
 const aboutMonitoring: ReadonlySet<string> = new Set(['DatasourceNoData', 'DatasourceError']);
 
+/** How far a sender's clock may be ahead. Milliseconds. */
+const maxAheadMs = 600_000;
+
 /** Of one alert; a label set of thousands can be wrong in thousands of places. */
 const maxProblems = 50;
 
@@ -47,8 +50,7 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     labels,
     // They are only shown: what is wrong in them costs no alert.
     annotations: textsOf('annotations', alert.annotations),
-    // Whose clock is ahead of ours could else never end what it began.
-    startsAt: Math.min(parseTimestamp(alert.startsAt) ?? receivedAt, receivedAt),
+    startsAt: beginningOf(alert.startsAt, receivedAt),
     endsAt: parseTimestamp(alert.endsAt),
     receivedAt,
     links: generatorURL === undefined ? links : { ...links, generatorURL },
@@ -56,6 +58,12 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
     senderFingerprint: textOf(alert.fingerprint),
     payload: alert,
   };
+}
+
+/** One that is ahead of ours by more than clocks are is none, for the end of the alert would come before it. Not said: when it was received. */
+function beginningOf(startsAt: unknown, receivedAt: number): number {
+  const said = parseTimestamp(startsAt);
+  return said === undefined || said > receivedAt + maxAheadMs ? receivedAt : said;
 }
 
 /** Senders write it small; one that does not must not begin what it wants to end. */

@@ -182,11 +182,6 @@ describe('loading the configuration', () => {
       'environment: { namespace_patterns: [{pattern: "(", environment: a}] }',
       'environment.namespace_patterns: must be',
     ],
-    [
-      'a pattern that takes for ever',
-      'environment: { namespace_patterns: [{pattern: "^(([a-z])+)+-prod$", environment: a}] }',
-      'no repetition of a repetition',
-    ],
     ['a path of the documentation', 'health: { path: /docs }', 'health.path: /docs is taken by the API explorer'],
     [
       'a path below the documentation',

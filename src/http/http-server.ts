@@ -3,6 +3,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem, type ProblemKind } from './problem';
+import { scopeOf, type RequestScope } from './request-scope';
 import type { TlsPair } from './server-tls';
 import { hangUpOnLongBodies } from './unread-bodies';
 
@@ -82,8 +83,19 @@ export function createHttpServer(
         if (!answering.headersSent) answering.setHeader('connection', 'close');
         return;
       }
+      // Half of a body, and then nothing: its sender has gone, as its end will tell (request-lifecycle.ts).
+      if (answering != null && error.code === 'HPE_INVALID_EOF_STATE') {
+        socket.destroy();
+        return;
+      }
       const [kind, detail] = unreadable(error.code);
-      const { status, title, body, requestId } = refuse(kind, detail, socket.remoteAddress ?? '');
+      const scope = answering == null ? undefined : scopeOf({ raw: answering.req });
+      const { status, title, body, requestId } = refuse(kind, detail, socket.remoteAddress ?? '', scope);
+      // The headers of an answer that has begun cannot be taken back.
+      if (answering?.headersSent === true) {
+        socket.destroy();
+        return;
+      }
       const head = [
         `HTTP/1.1 ${status} ${title}`,
         'content-type: application/problem+json; charset=utf-8',
@@ -95,12 +107,13 @@ export function createHttpServer(
     },
   };
 
-  /** The answer to what has no request. */
-  function refuse(kind: ProblemKind, detail: string, clientIp: string) {
-    const requestId = randomUUID();
+  /** The answer to what has no request, or to a request that cannot be read to its end, whose end is told with that. */
+  function refuse(kind: ProblemKind, detail: string, clientIp: string, scope?: RequestScope) {
+    const requestId = scope?.requestId ?? randomUUID();
     const refusal = problem(kind, detail);
     const { status, title } = refusal;
-    onUnreadable({ requestId, clientIp, status });
+    if (scope === undefined) onUnreadable({ requestId, clientIp, status });
+    else Object.assign(scope, { refusedWith: status, problem: kind });
     return {
       status,
       title,

@@ -35,6 +35,7 @@ describe('parseJson', () => {
     ['a half in a key', '{"\\ud800":1}', { '\ufffd': 1 }],
     ['a whole one', '["\\ud83d\\ude00 \\u00e9"]', ['😀 é']],
     ['a backslash before the letters', '["\\\\ud800"]', ['\\ud800']],
+    ['a backslash before the letters of a half, and then the other half', '["\\\\ud83d\\ude00"]', ['\\ud83d\ufffd']],
     ['a backslash, and then a half', '["\\\\\\ud800"]', ['\\\ufffd']],
   ])('replaces half a character, and nothing else: %s', (_, text, value) => {
     expect(parse(text)).toEqual(value);

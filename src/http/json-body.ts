@@ -56,21 +56,35 @@ function unsupported({ headers }: FastifyRequest): ProblemError {
 export function parseJson(body: Buffer): unknown {
   const decoded = body.toString('utf8');
   const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
-  const value = parsed(text.includes('\\u') ? withoutHalves(text) : text);
+  const value = parsed(withoutHalves(text));
   if (isDeeper(value, maxDepth))
     throw new ProblemError('malformed-body', `The body is nested deeper than ${maxDepth} levels`);
   return value;
 }
 
-/** Every escape, one after the other, so that a backslash that is escaped begins none; what is captured is half a character. */
-const escapes = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|[^])/g;
+/** An escape of half a character, and of the other half where that follows, unless its backslash is escaped itself. */
+const halves = /\\u(?:[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|[dD][89a-fA-F][\da-fA-F]{2})/g;
+const anyHalf = /\\u[dD][89a-fA-F]/;
+const lengthOfEscape = 6;
 
 /**
  * JSON can escape half of a character beyond U+FFFF, which no UTF-8 can say: Redis's reader of JSON and OPA's refuse it, and an API server
  * stores another character. It is replaced here, once, as a decoder of UTF-8 replaces what it cannot read; positions stay.
  */
 function withoutHalves(text: string): string {
-  return text.replace(escapes, (escape: string, half: string | undefined) => (half === undefined ? escape : '\\ufffd'));
+  if (!anyHalf.test(text)) return text;
+  return text.replace(halves, (found: string, at: number) => {
+    const isWhole = found.length > lengthOfEscape;
+    if (!isEscaped(text, at)) return isWhole ? found : '\\ufffd';
+    return isWhole ? `${found.slice(0, lengthOfEscape)}\\ufffd` : found;
+  });
+}
+
+/** Whether an odd number of backslashes stands before this place. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at;
+  while (text[before - 1] === '\\') before--;
+  return (at - before) % 2 === 1;
 }
 
 function parsed(text: string): unknown {

@@ -71,7 +71,7 @@ export function followRequests(
     // A sender that hung up does not stop the work for its signals; the deadline still does.
     if (writableFinished) scope.deadline.clear();
     // Nobody else hears of its end.
-    else tell(scope, req.method ?? '', hungUp);
+    else tell(scope, req.method ?? '', scope.refusedWith ?? hungUp);
   }
 
   function tell(scope: RequestScope, method: string, statusCode: number): void {

@@ -28,6 +28,8 @@ export interface RequestScope {
   line?: ScopeLine;
   /** The route's pattern, never the path that was asked for. */
   readonly route: string;
+  /** The status that it was refused with by the parser, beside which nobody answers. */
+  refusedWith?: number;
   /** Whether its end is logged and counted. */
   isTold?: boolean;
   /** Why it was refused, for the one line at the end. */

@@ -128,6 +128,14 @@ describe('buildRemediationRequest', () => {
     expect(bytesOf(spec.annotations.runbook)).toBeLessThanOrEqual(4 * KiB);
   });
 
+  it('keeps whole what is as long as it may be', () => {
+    const name = 'n'.repeat(253);
+    const generatorURL = `http://prometheus/graph?g0.expr=${'x'.repeat(4_000)}`;
+    const { spec } = build({ resource: { kind: 'Pod', name }, links: { generatorURL } });
+    expect(spec.resource.name).toBe(name);
+    expect(spec.metadata.generatorURL).toBe(generatorURL);
+  });
+
   it('leaves out the labels that are too many and says so', () => {
     const labels = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`label-${i}`, 'x'.repeat(10)]));
     const { spec } = build({ labels });

@@ -22,16 +22,16 @@ export interface Classification {
 
 /** Bytes as the API server stores them. Together with the payload's they keep a request under 256 KiB, whatever arrives. */
 const labelBudget = 32 * 1024;
-const annotationBudget = 48 * 1024;
+const annotationBudget = 40 * 1024;
 const maxValueBytes = 4 * 1024;
 const maxNameLength = 253;
-/** There are eight of them. */
-const maxLinkBytes = 2 * 1024;
 /** Bytes of the payload's JSON text, and of that text once it is escaped within the request's. */
 const maxPayloadBytes = 64 * 1024;
 const maxStoredPayloadBytes = 112 * 1024;
 /** What one character takes when it is escaped, at the most. */
 const maxBytesOfCharacter = 6;
+/** At the most. */
+const bytesOfMark = 64;
 
 /** What makes a request that of a storm. */
 export interface StormIdentity {
@@ -129,7 +129,7 @@ export function buildRemediationRequest(
 }
 
 function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxLinkBytes) } as Record<K, string>);
+  return value === undefined || value === '' ? {} : ({ [key]: cut(value, maxValueBytes) } as Record<K, string>);
 }
 
 /** The texts that fit into `budget` bytes of JSON, long values cut, and a mark that says how many did not fit. */
@@ -140,7 +140,7 @@ function within(budget: number, texts: Labels): Labels {
   let used = 0;
   for (const [key, value] of entries) {
     const short = cut(value, maxValueBytes);
-    used += storedBytes(key) + storedBytes(short) + 2;
+    used += storedBytes(key) + storedBytes(short) + 6;
     if (used > budget) {
       kept.push(['kubernaut.io/omitted', `${entries.length - kept.length} of ${entries.length}`]);
       break;
@@ -163,10 +163,9 @@ function fitsSurely(budget: number, texts: Labels): boolean {
 
 /** The text, or its beginning with a mark, so that it is stored in `bytes` at the most. */
 function cut(text: string, bytes: number): string {
-  if (text.length * maxBytesOfCharacter <= bytes || storedBytes(text) <= bytes) return text;
-  let length = Math.min(text.length, bytes - 64);
-  while (storedBytes(text.slice(0, length)) > bytes - 64) length = Math.floor(length / 2);
-  return mark(text.slice(0, length), text.length);
+  if (text.length * maxBytesOfCharacter <= bytes) return text;
+  if (text.length <= bytes && storedBytes(text) <= bytes) return text;
+  return mark(beginningWithin(text.slice(0, bytes), bytes - bytesOfMark), text.length);
 }
 
 /** The payload, or its beginning with a mark. A character that is cut in two is replaced. */
@@ -174,18 +173,25 @@ function shortened(payload: string): string {
   if (payload.length * maxBytesOfCharacter <= maxStoredPayloadBytes) return payload;
   const bytes = Buffer.from(payload);
   if (bytes.length <= maxPayloadBytes && storedBytes(payload) <= maxStoredPayloadBytes) return payload;
-  let length = Math.min(bytes.length, maxPayloadBytes - 64);
-  while (storedBytes(bytes.toString('utf8', 0, length)) > maxStoredPayloadBytes - 64) length = Math.floor(length / 2);
-  return mark(bytes.toString('utf8', 0, length), payload.length);
+  const beginning = bytes.toString('utf8', 0, Math.min(bytes.length, maxPayloadBytes - bytesOfMark));
+  return mark(beginningWithin(beginning, maxStoredPayloadBytes - bytesOfMark), payload.length);
+}
+
+/** As much of the text as is stored in so many bytes, or a little less. */
+function beginningWithin(text: string, bytes: number): string {
+  let beginning = text;
+  for (let stored = storedBytes(beginning); stored > bytes; stored = storedBytes(beginning))
+    beginning = beginning.slice(0, Math.floor((beginning.length * bytes) / stored));
+  return beginning;
 }
 
 function mark(beginning: string, length: number): string {
   return `${beginning.toWellFormed()}… [cut, ${length} characters]`;
 }
 
-/** As the API server writes JSON, whose encoder escapes what HTML would read, and two line separators, with six bytes each. */
+/** Without the quotes around it. As the API server writes JSON, whose encoder escapes what HTML would read, and two line separators, with six bytes each. */
 function storedBytes(text: string): number {
-  let bytes = Buffer.byteLength(JSON.stringify(text));
+  let bytes = Buffer.byteLength(JSON.stringify(text)) - 2;
   for (const [character] of text.matchAll(/[<>&\u2028\u2029]/g)) bytes += character < '\u0080' ? 5 : 3;
   return bytes;
 }

@@ -77,6 +77,10 @@ describe('of a sender that means harm', () => {
     await once(socket, 'close');
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
     expect(answer).toContain('https://kubernaut.io/problems/request-timeout');
+    const id = /"request_id":"([^"]+)"/.exec(answer)?.[1];
+    const served = () => gateway.logged.filter(({ msg, request_id }) => msg === 'request served' && request_id === id);
+    const route = _what === 'headers' ? 'unmatched' : signals;
+    await eventually(() => expect(served()).toMatchObject([{ status: 408, route }]));
   });
 
   /** Whatever happened before. */
@@ -150,14 +154,27 @@ describe('of a sender that means harm', () => {
     expect((await counted({ method: 'POST', route: signals })) - before).toBe(1);
   });
 
-  it('who sends half of a body and hangs up is counted once', async () => {
+  it.each([
+    ['hangs up', '{"alerts":', 499],
+    ['ends its side', '{"alerts":', 499],
+    ['goes on with rubbish', 'zz\r\n', 400],
+  ])('who sends half of a body and %s is counted once', async (what, half, status) => {
     await start();
+    const before = await counted({ method: 'other', route: 'unmatched', status: '400' });
     const headers = { authorization: `Bearer ${gateway.token}`, 'x-request-id': 'half' };
-    const socket = await beginPost(gateway.url, signals, headers, 'content-length: 1000\r\n\r\n{"alerts":');
+    const length = status === 400 ? 'transfer-encoding: chunked' : 'content-length: 1000';
+    const socket = await beginPost(gateway.url, signals, headers, `${length}\r\n\r\n`);
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.write(half);
+    if (what === 'ends its side') socket.end();
     await new Promise((resolve) => setTimeout(resolve, 100));
     socket.destroy();
     const lines = () => gateway.logged.filter((line) => line.msg === 'request served' && line.request_id === 'half');
-    await eventually(() => expect(lines()).toMatchObject([{ status: expect.any(Number) as number }]));
+    await eventually(() => expect(lines()).toMatchObject([{ status, route: signals }]));
+    expect(answer.toLowerCase().includes('x-request-id: half')).toBe(status === 400);
+    expect(await counted({ method: 'other', route: 'unmatched', status: '400' })).toBe(before);
   });
 
   it('who sends rubbish behind a webhook has the answer to the webhook', async () => {

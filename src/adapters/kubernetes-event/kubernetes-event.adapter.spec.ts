@@ -77,7 +77,8 @@ describe('toSignals', () => {
   });
 
   it('finds the object in the member that names one', () => {
-    expect(signalOf({ involvedObject: {}, regarding: pod }).resource).toMatchObject({ kind: 'Pod', name: 'api-0' });
+    for (const involvedObject of [{}, { kind: '', name: '' }])
+      expect(signalOf({ involvedObject, regarding: pod }).resource).toMatchObject({ kind: 'Pod', name: 'api-0' });
   });
 
   it('gives an event that happens again, by whichever API, the same fingerprint', () => {
@@ -148,6 +149,12 @@ describe('toSignals', () => {
 
     it.each(['Node', 'node', 'PersistentVolume', 'StorageClass'])('is none for a %s, whatever is said', (kind) => {
       expect(of({ kind, name: 'x', namespace: 'prod' }).namespace).toBe('');
+    });
+
+    it('is what is said for a kind of others that is only called alike', () => {
+      const node = { kind: 'Node', name: 'x', namespace: 'longhorn-system', apiVersion: 'longhorn.io/v1beta2' };
+      expect(of(node).namespace).toBe('longhorn-system');
+      expect(of({ ...node, kind: 'StorageClass', apiVersion: 'storage.k8s.io/v1' }).namespace).toBe('');
     });
 
     it('is the object itself however its kind is written', () => {

@@ -2,7 +2,7 @@ import { fingerprint } from '../../signal/fingerprint';
 import type { Labels } from '../../signal/labels';
 import type { Severity } from '../../signal/severity';
 import { IgnoredSignal, InvalidSignal, type SignalReading } from '../../signal/signal';
-import { isClusterWide, labelOfKind, namespacedKinds, type Target } from '../../signal/target-resource';
+import { isClusterWide, labelOfKind, namespacedKinds, type Target, type TargetResource } from '../../signal/target-resource';
 import { parseTimestamp } from '../../signal/timestamp';
 import { isObject, present, textOf, textsOf } from '../json-values';
 import type { SignalRules } from '../signal-rules';
@@ -15,6 +15,8 @@ export interface EventRules extends SignalRules {
 
 /** What reacts to requests reports on them by events: to react to those would never end. */
 const ownGroup = /(^|\.)kubernaut\.io\//;
+/** API versions whose group is one of Kubernetes; that of others has the name of a domain. */
+const ownOfKubernetes = /^(?:[^./]+\/)?[^./]+$|\.k8s\.io\//;
 const containerPath = /^spec\.(?:init|ephemeral)?[cC]ontainers\{(.+)\}$/;
 
 /**
@@ -44,8 +46,9 @@ function toSignal(event: unknown, rules: EventRules, receivedAt: number): Signal
   ];
   if (problems.length > 0 || kind === undefined || name === undefined) return invalid(problems);
 
-  const namespace = namespaceOf(object, kind, name, event, rules.defaultNamespace);
-  const target: Target = { resource: { kind, name, ...present({ apiVersion }) }, namespace, specific: true };
+  const resource: TargetResource = { kind, name, ...present({ apiVersion }) };
+  const namespace = namespaceOf(object, resource, event, rules.defaultNamespace);
+  const target: Target = { resource, namespace, specific: true };
   const labels = labelsOf(event, object, target);
   const times = timesOf(event);
   return {
@@ -69,19 +72,18 @@ function toSignal(event: unknown, rules: EventRules, receivedAt: number): Signal
 
 /** An exporter may write both members, and leave the other one empty. */
 function namesObject(object: unknown): boolean {
-  return isObject(object) && (object.kind !== undefined || object.name !== undefined);
+  return isObject(object) && (textOf(object.kind) !== undefined || textOf(object.name) !== undefined);
 }
 
 /** Kubernetes names the namespace of every namespaced object; exporters that shorten events may not. */
 function namespaceOf(
   object: Record<string, unknown>,
-  kind: string,
-  name: string,
+  { kind, name, apiVersion }: TargetResource,
   event: Record<string, unknown>,
   defaultNamespace: string,
 ): string {
   if (kind.toLowerCase() === 'namespace') return name;
-  if (isClusterWide(kind)) return '';
+  if (isClusterWide(kind) && (apiVersion === undefined || ownOfKubernetes.test(apiVersion))) return '';
   const own = textOf(object.namespace);
   if (own !== undefined || !namespacedKinds.has(kind)) return own ?? '';
   return (isObject(event.metadata) ? textOf(event.metadata.namespace) : undefined) ?? defaultNamespace;

@@ -85,6 +85,14 @@ describe('OwnerIdentity', () => {
     expect(performance.now() - begin).toBeLessThan(mostMs + 500);
   });
 
+  it('asks for what is remembered of owners also when no time is left to read them', async () => {
+    found.set('a', { owner: deployment, by: 'memory' });
+    const { signal: over } = deadlineIn(0);
+    const [a] = signalsOfPods('a');
+    const [identified] = (await identity().forWebhook(over)([a!])) as Signal[];
+    expect(identified?.owner).toEqual(deployment);
+  });
+
   it('leaves the name out where any name is the same incident', async () => {
     peeked.set('a', { owner: deployment, by: 'watch' });
     const [a] = signalsOfPods('a');

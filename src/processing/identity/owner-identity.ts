@@ -58,7 +58,8 @@ export class OwnerIdentity {
     known: Map<string, Ownership>,
     withinMs: number,
   ): Promise<void> {
-    if (unknown.size === 0 || withinMs === 0) return;
+    if (unknown.size === 0) return;
+    // Also when no time is left: what is remembered takes none.
     const due = deadlineIn(withinMs);
     const find = async ([key, { namespace, resource }]: readonly [string, Signal]) =>
       known.set(key, await this.owners.find(namespace, resource, due.signal));

@@ -1,3 +1,6 @@
+/** What Redis says of a command that it refuses a script, in the words of several versions. */
+const refusedToScript = /-(?!WRONGTYPE)[A-Z]+ |can't (?:run|access)|ACL failure/;
+
 /** By the code of a socket error, or the first word of Redis's own answer. */
 const reasons: Readonly<Record<string, string>> = {
   CLUSTERDOWN: 'the cluster is incomplete',
@@ -35,8 +38,7 @@ export function isTimeout(error: Error): boolean {
  * same words, with the code of the refusal in it.
  */
 export function scriptFaultOf({ message }: Error): string | undefined {
-  if (!/^(?:ERR|WRONGTYPE) /.test(message) || /-(?:OOM|READONLY|MISCONF|NOREPLICAS|CLUSTERDOWN|NOPERM) /.test(message))
-    return undefined;
+  if (!/^(?:ERR|WRONGTYPE) /.test(message) || refusedToScript.test(message)) return undefined;
   return /user_script:(\d+)/.exec(message)?.[1];
 }
 
