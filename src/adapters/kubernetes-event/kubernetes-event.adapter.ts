@@ -2,7 +2,13 @@ import { fingerprint } from '../../signal/fingerprint';
 import type { Labels } from '../../signal/labels';
 import type { Severity } from '../../signal/severity';
 import { IgnoredSignal, InvalidSignal, type SignalReading } from '../../signal/signal';
-import { isClusterWide, labelOfKind, namespacedKinds, type Target, type TargetResource } from '../../signal/target-resource';
+import {
+  isClusterWide,
+  labelOfKind,
+  namespacedKinds,
+  type Target,
+  type TargetResource,
+} from '../../signal/target-resource';
 import { parseTimestamp } from '../../signal/timestamp';
 import { isObject, present, textOf, textsOf } from '../json-values';
 import type { SignalRules } from '../signal-rules';

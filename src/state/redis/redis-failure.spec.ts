@@ -51,7 +51,10 @@ describe('scriptFaultOf', () => {
     ['ERR Error running script (call to f_6f): @user_script:9: -OOM command not allowed', undefined],
     ["OOM command not allowed when used memory > 'maxmemory'. script: 6f, on @user_script:9.", undefined],
     ['READONLY You can not write against a read only replica. script: 6f, on @user_script:9.', undefined],
-    ["ERR The user executing the script can't run this command or subcommand script: 6f, on @user_script:1.", undefined],
+    [
+      "ERR The user executing the script can't run this command or subcommand script: 6f, on @user_script:1.",
+      undefined,
+    ],
     ['ERR Error running script (call to f_6f): @user_script:9: -LOADING Redis is loading', undefined],
     ['ERR DB index is out of range', undefined],
   ])('of "%s" is line %s', (message, line) => {
