@@ -33,7 +33,7 @@ const rounds = Number(values.rounds);
 const durationMs = Number(values.seconds) * 1000;
 /** A warm-up ends after so many of either, or after its time. */
 const warmUpWebhooks = 60_000;
-const warmUpAlerts = 250_000;
+const warmUpAlerts = 100_000;
 /** Two copies of one build may differ by so much, or the run says nothing. */
 const mostDifference = 0.1;
 
