@@ -7,6 +7,8 @@ import { processingTimeMs, scopeOf } from './request-scope';
 /** For the framework's own refusals, which know only a status. */
 const kindOfStatus: Readonly<Record<number, ProblemKind>> = {
   400: 'malformed-body',
+  // A path that leads out of what is served. Whom we refuse is told by errors of our own.
+  403: 'not-found',
   404: 'not-found',
   405: 'method-not-allowed',
   408: 'request-timeout',
@@ -48,7 +50,7 @@ export class ErrorFilter implements ExceptionFilter {
   private toProblem(error: unknown, request: FastifyRequest): ProblemError {
     if (error instanceof ProblemError) return error;
     const status = statusOf(error);
-    const kind = kindOfStatus[status];
+    const kind = kindOfStatus[status] ?? (status >= 400 && status < 500 ? 'malformed-body' : undefined);
     switch (kind) {
       case 'not-found':
         return notFound(request);

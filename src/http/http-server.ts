@@ -3,7 +3,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem, type ProblemKind } from './problem';
-import { scopeOf, type RequestScope } from './request-scope';
+import { scopeIfAny, type RequestScope } from './request-scope';
 import type { TlsPair } from './server-tls';
 import { hangUpOnLongBodies } from './unread-bodies';
 
@@ -88,8 +88,10 @@ export function createHttpServer(
         socket.destroy();
         return;
       }
+      const scope = answering == null ? undefined : scopeIfAny({ raw: answering.req });
+      // It is refused already, and told.
+      if (answering != null && scope === undefined) return;
       const [kind, detail] = unreadable(error.code);
-      const scope = answering == null ? undefined : scopeOf({ raw: answering.req });
       const { status, title, body, requestId } = refuse(kind, detail, socket.remoteAddress ?? '', scope);
       // The headers of an answer that has begun cannot be taken back.
       if (answering?.headersSent === true) {

@@ -50,9 +50,14 @@ export function bindScope(request: FastifyRequest, scope: RequestScope): void {
   (request.raw as Scoped)[scopeKey] = scope;
 }
 
+/** The scope of a request, if it has got as far as its first hook: one that the router cannot read has not. */
+export function scopeIfAny(request: Pick<FastifyRequest, 'raw'>): RequestScope | undefined {
+  return (request.raw as Scoped)[scopeKey];
+}
+
 /** The scope of a request; every request has one from its first hook on. */
 export function scopeOf(request: Pick<FastifyRequest, 'raw'>): RequestScope {
-  const scope = (request.raw as Scoped)[scopeKey];
+  const scope = scopeIfAny(request);
   if (scope === undefined) throw new Error('the request has no scope');
   return scope;
 }

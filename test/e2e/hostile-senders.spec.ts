@@ -194,6 +194,11 @@ describe('of a sender that means harm', () => {
   it.each([
     ['rubbish', 'this is not HTTP\r\n\r\n', 400],
     ['a path that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n', 400],
+    [
+      'a path that cannot be decoded, and a body that cannot be read',
+      'POST /%zz HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      400,
+    ],
     ['headers without an end', `GET / HTTP/1.1\r\nHost: gateway\r\nX: ${'x'.repeat(70_000)}`, 431],
   ])('%s is refused as all else is, and counted', async (_, text, status) => {
     await start();
@@ -213,6 +218,22 @@ describe('of a sender that means harm', () => {
     expect(problem).toMatchObject({ status, processing_time_ms: 0, detail: problem.error });
     expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'request served', request_id, status }));
     expect((await counted(labels)) - before).toBe(1);
+  });
+
+  it.each([
+    ['a path that leads out of the documentation', 'GET /docs/../x', '', 404],
+    ['a range that is not there', 'GET /docs/swagger-ui.css', 'Range: bytes=99999999-\r\n', 400],
+  ])('%s is no bug of ours', async (_, head, headers, status) => {
+    await start();
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname, () =>
+      socket.write(`${head} HTTP/1.1\r\nHost: gateway\r\n${headers}Connection: close\r\n\r\n`),
+    );
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    await closed(socket);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(gateway.logged.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   it('every route asks for a token but those of probes and of the documentation', async () => {
