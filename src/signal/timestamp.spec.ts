@@ -26,6 +26,8 @@ describe('parseTimestamp', () => {
     ['a time without an offset', '2025-10-04T10:00:00'],
     ['a date', '2025-10-04'],
     ['a thirteenth month', '2025-13-04T10:00:00Z'],
+    ['a 30th of February', '2024-02-30T10:00:00Z'],
+    ['a 29th of February in a common year', '2025-02-29T10:00:00Z'],
     ['a 25th hour', '2025-10-04T25:00:00Z'],
     ['garbage', 'yesterday'],
     ['an empty text', ''],
@@ -38,6 +40,10 @@ describe('parseTimestamp', () => {
   ])('takes %s for none', (_, value) => {
     expect(parseTimestamp(value)).toBeUndefined();
   });
+});
+
+it('takes the 29th of February of a leap year', () => {
+  expect(parseTimestamp('2024-02-29T10:00:00Z')).toBe(Date.UTC(2024, 1, 29, 10));
 });
 
 describe('formatTimestamp', () => {

@@ -19,9 +19,15 @@ export function parseTimestamp(text: unknown): number | undefined {
 }
 
 function parse(text: string): number | undefined {
-  if (!rfc3339.test(text)) return undefined;
+  if (!rfc3339.test(text) || !isDay(text)) return undefined;
   const milliseconds = Date.parse(unusual.test(text) ? text.toUpperCase().replace(' ', 'T') : text);
   return milliseconds > earliest && milliseconds <= latest ? milliseconds : undefined;
+}
+
+/** `Date.parse` takes the 30th of February for the 2nd of March. */
+function isDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
 /** The one form in which times leave the gateway: RFC 3339 in UTC, without a fraction that is zero. */
