@@ -1,5 +1,5 @@
 import type { Server as HttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
@@ -116,10 +116,20 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const stopFollowing = server.tls.enabled
     ? followTlsPair(fastify.server as unknown as HttpsServer, server.tls, logger)
     : () => undefined;
+  const sockets = new Map<Socket, string | undefined>();
+  fastify.server.on('connection', (socket: Socket) => {
+    // Asked for while it is there: of who resets the connection it cannot be told later.
+    sockets.set(socket, socket.remoteAddress);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const stop = async () => {
     stopFollowing();
     // Connections are waited for: also those that stay open after an answer, or bring what is never finished.
-    const lastCall = setTimeout(() => fastify.server.closeAllConnections(), lastCallMs);
+    const lastCall = setTimeout(() => {
+      fastify.server.closeAllConnections();
+      // Those of TLS that have not come so far that the server knows them.
+      for (const socket of sockets.keys()) socket.destroy();
+    }, lastCallMs);
     await app.close().finally(() => clearTimeout(lastCall));
     await metricsApp?.close();
   };

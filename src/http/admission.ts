@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { DeadlineExceededError, deadlineIn } from '../deadline';
 import { type LanePlace, Lanes } from '../lanes';
+import { outsideRequests } from '../outside-requests';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { ProblemError } from './problem';
@@ -110,7 +111,8 @@ export class Admission {
     this.count++;
     if (this.refusing && this.waitingCount === 0) {
       this.refusing = false;
-      this.log.info({}, 'overload is over: nobody waits');
+      // It is no matter of whose request came upon it.
+      outsideRequests(() => this.log.info({}, 'overload is over: nobody waits'));
     }
     return new Room(place, this.left);
   }
@@ -129,9 +131,11 @@ export class Admission {
   private refuse(reason: ShedReason): ProblemError {
     this.metrics.webhooksShed.count({ reason });
     if (!this.refusing)
-      this.log.warn(
-        { reason, in_progress: this.count, waiting: this.waitingCount },
-        'overloaded: webhooks are refused',
+      outsideRequests(() =>
+        this.log.warn(
+          { reason, in_progress: this.count, waiting: this.waitingCount },
+          'overloaded: webhooks are refused',
+        ),
       );
     this.refusing = true;
     return new ProblemError('overloaded', 'More is under way than this replica can work on, send it again');

@@ -27,8 +27,12 @@ export interface Unreadable {
   readonly status: number;
 }
 
-/** A connection knows which answer it is about to carry; Node has no other name for that. */
-type Answering = Duplex & { readonly _httpMessage?: ServerResponse | null };
+/** A connection knows which answer it is about to carry, and which request it is in; Node has no other names for that. */
+type Answering = Duplex & {
+  readonly _httpMessage?: ServerResponse | null;
+  /** What reads it, and which request that is in. */
+  readonly parser?: { readonly incoming?: { readonly complete: boolean } | null } | null;
+};
 
 /** How often Node looks whether a request takes too long to arrive; its own 30 s would stretch a shorter limit. */
 const checkIntervalMs = 1_000;
@@ -77,7 +81,12 @@ export function createHttpServer(
         socket.destroy();
         return;
       }
-      const answering = (socket as Answering)._httpMessage;
+      const { _httpMessage: answering, parser } = socket as Answering;
+      // The request is answered already, and told, without its body. Or nothing was ever sent.
+      if (answering == null && (parser?.incoming?.complete === false || socket.bytesRead === 0)) {
+        socket.destroy();
+        return;
+      }
       if (answering?.req.complete === true) {
         // What follows a whole request is unreadable: that one is answered all the same.
         if (!answering.headersSent) answering.setHeader('connection', 'close');
@@ -125,7 +134,7 @@ export function createHttpServer(
   }
 
   if (tls === undefined) return fastify({ ...common, http });
-  const https = { ...http, ...tls, minVersion: 'TLSv1.2' as const };
+  const https = { ...http, ...tls, minVersion: 'TLSv1.2' as const, handshakeTimeout: options.readTimeout };
   return fastify({ ...common, https } as FastifyHttpOptions<Server>);
 }
 

@@ -89,6 +89,25 @@ describe('LineBuffer', () => {
     }
   });
 
+  it('does not wait for the reader of a pipe that has a path', async () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(() => new LineBuffer(pipe)).toThrow('ENXIO');
+    const reader = spawn('bash', ['-c', 'exec 3<"$0"; sleep 20', pipe], { stdio: 'ignore' });
+    try {
+      let buffer: LineBuffer | undefined;
+      await eventually(() => (buffer = new LineBuffer(pipe)));
+      for (let i = 0; i < 1_000; i++) buffer?.write(`${'x'.repeat(1_023)}\n`);
+      await new Promise<void>((resolve) => buffer?.flush(() => resolve()));
+    } finally {
+      reader.kill('SIGKILL');
+    }
+  });
+
+  it('makes the folder of its file', () => {
+    expect(() => new LineBuffer(join(directory, 'a', 'b', 'log'))).not.toThrow();
+  });
+
   it('ends though nobody reads, through a socket', async () => {
     const script = `
       const { LineBuffer } = require(${JSON.stringify(join(process.cwd(), 'dist/logging/line-buffer.js'))});

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { mkdirSync, openSync, writeSync } from 'node:fs';
+import { constants, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { withEscapes } from './log-line';
@@ -51,8 +51,7 @@ export class LineBuffer implements DestinationStream {
    * @throws when it cannot be opened
    */
   constructor(dest: number | string) {
-    if (typeof dest === 'string') mkdirSync(dirname(dest), { recursive: true });
-    this.file = typeof dest === 'string' ? openSync(dest, 'a') : neverBlocking(dest);
+    this.file = typeof dest === 'string' ? opened(dest) : neverBlocking(dest);
     open.add(this);
   }
 
@@ -83,8 +82,13 @@ export class LineBuffer implements DestinationStream {
   end(): void {
     open.delete(this);
     const due = performance.now() + maxEndMs;
-    for (let pauseMs = firstPauseMs; this.writeAll() === 'later' && performance.now() < due; pauseMs *= 2)
+    for (let pauseMs = firstPauseMs; this.writeAll() === 'later'; pauseMs *= 2) {
+      if (performance.now() >= due) {
+        this.lost(new Error('nobody takes what is written'));
+        return;
+      }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(pauseMs, maxPauseMs));
+    }
   }
 
   private readonly pass = (): void => {
@@ -136,6 +140,18 @@ export class LineBuffer implements DestinationStream {
     } catch {
       // Nobody is left to be told.
     }
+  }
+}
+
+/** A pipe may have a path as well: it never blocks either, and one that nobody reads is an error. */
+function opened(path: string): number {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path.startsWith('/proc/')) throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, flags);
   }
 }
 

@@ -177,6 +177,33 @@ describe('of a sender that means harm', () => {
     expect(await counted({ method: 'other', route: 'unmatched', status: '400' })).toBe(before);
   });
 
+  it.each([
+    ['nowhere', 'POST /nowhere', '', 404],
+    ['to a probe', 'GET /health', '', 200],
+    ['without a token', `POST ${signals}`, 'Authorization: Bearer bad\r\n', 401],
+  ])('who sends half of a body %s is answered once, and told once', async (_, head, headers, status) => {
+    await start();
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname, () =>
+      socket.write(
+        `${head} HTTP/1.1\r\nHost: gateway\r\n${headers}X-Request-ID: once\r\nContent-Length: 50\r\n\r\nhello`,
+      ),
+    );
+    const unread = { method: 'other', route: 'unmatched', status: '400' };
+    const before = await counted(unread);
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    await eventually(() => expect(answer).toContain('\r\n\r\n'));
+    socket.end();
+    await closed(socket);
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    expect(gateway.logged.filter((line) => line.msg === 'request served' && line.request_id === 'once')).toHaveLength(
+      1,
+    );
+    expect(await counted(unread)).toBe(before);
+  });
+
   it('who sends rubbish behind a webhook has the answer to the webhook', async () => {
     await start();
     const body = JSON.stringify(webhook(firing({ alertname: 'Followed', namespace: 'test', pod: 'a' })));

@@ -1,5 +1,7 @@
 import { copyFileSync, writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect as connectPlain } from 'node:net';
+import { once } from 'node:events';
 import { connect } from 'node:tls';
 import pino from 'pino';
 import { Agent, request } from 'undici';
@@ -85,6 +87,16 @@ describe('a gateway that serves TLS', () => {
     await eventually(() => expect(logged.join('')).toContain('the renewed certificate cannot be used'));
     expect(await servedName()).toBe('second');
     expect((await post('b')).statusCode).toBe(201);
+  });
+
+  it('ends though somebody connects and says nothing', async () => {
+    const another = await start();
+    const silent = connectPlain(Number(new URL(another.gateway.url).port), '127.0.0.1');
+    silent.on('error', () => undefined);
+    await once(silent, 'connect');
+    const ended = once(silent, 'close');
+    await another.close();
+    await ended;
   });
 
   it('does not start without its files, or with some that do not go together, and says which', async () => {
