@@ -90,6 +90,7 @@ describe('a gateway that serves TLS', () => {
   });
 
   it('ends though somebody connects and says nothing', async () => {
+    use('another');
     const another = await start();
     const silent = connectPlain(Number(new URL(another.gateway.url).port), '127.0.0.1');
     silent.on('error', () => undefined);
@@ -97,6 +98,7 @@ describe('a gateway that serves TLS', () => {
     const ended = once(silent, 'close');
     await another.close();
     await ended;
+    expect(silent.destroyed).toBe(true);
   });
 
   it('does not start without its files, or with some that do not go together, and says which', async () => {
