@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
+import { clientAddress } from './client-address';
 import { problem, type ProblemKind } from './problem';
 import { scopeIfAny, type RequestScope } from './request-scope';
 import type { TlsPair } from './server-tls';
@@ -69,7 +70,11 @@ export function createHttpServer(
     // What the router refuses before there is a route, such as a path that cannot be decoded.
     frameworkErrors(_error, request, reply: FastifyReply) {
       hangUpOnLongBodies(request, reply);
-      const { status, body, requestId } = refuse('malformed-body', 'The path of the request is malformed', request.ip);
+      const { status, body, requestId } = refuse(
+        'malformed-body',
+        'The path of the request is malformed',
+        clientAddress(request),
+      );
       void reply
         .status(status)
         .header('content-type', 'application/problem+json; charset=utf-8')

@@ -5,6 +5,7 @@ import { formatTimestamp } from '../signal/timestamp';
 import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
 import {
   claimAnnotation,
+  maxNameLength,
   remediationRequests,
   requestLabels,
   type FiringAlert,
@@ -24,7 +25,6 @@ export interface Classification {
 const labelBudget = 32 * 1024;
 const annotationBudget = 40 * 1024;
 const maxValueBytes = 4 * 1024;
-const maxNameLength = 253;
 /** Bytes of the payload's JSON text, and of that text once it is escaped within the request's. */
 const maxPayloadBytes = 64 * 1024;
 const maxStoredPayloadBytes = 112 * 1024;

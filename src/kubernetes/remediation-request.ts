@@ -34,6 +34,8 @@ export interface FiringAlert {
 
 /** So many of an incident's alerts are remembered one by one. */
 export const maxFiringAlerts = 64;
+/** Characters of a name of Kubernetes; longer ones are cut where they are written. */
+export const maxNameLength = 253;
 
 /** Written once by the gateway; the API server refuses every change. */
 export interface RemediationRequestSpec {

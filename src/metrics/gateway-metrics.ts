@@ -138,8 +138,9 @@ export class GatewayMetrics {
 
   private readonly environments = new Set<string>();
 
-  /** The label value for an environment: its name, or `other` when there are too many. */
-  environmentLabel(environment: string): string {
+  /** The label value for an environment: its name, or `other` when there are too many, and for one that may not be named. */
+  environmentLabel(environment: string | undefined): string {
+    if (environment === undefined) return 'other';
     if (!this.environments.has(environment)) {
       if (this.environments.size >= maxEnvironments) return 'other';
       this.environments.add(environment);

@@ -108,9 +108,8 @@ export class JournalPage {
   private received(signal: Signal, outcome: SignalOutcome): void {
     // Who may not send it may not name an environment either: there are few names, and each stays.
     const isForbidden = outcome.status === 'rejected' && outcome.reason === 'forbidden';
-    const environment = isForbidden
-      ? 'other'
-      : this.metrics.environmentLabel(this.environment.classify(signal).environment);
+    const named = isForbidden ? undefined : this.environment.classify(signal).environment;
+    const environment = this.metrics.environmentLabel(named);
     this.metrics.signalsReceived.count({ source: signal.source, severity: signal.severity, environment });
   }
 

@@ -1,7 +1,8 @@
 import { aSignal } from '../../../test/support/a-signal';
 import { noStorms } from '../../../test/support/a-processor';
 import type { Labels } from '../../signal/labels';
-import { groupOf, maxNameLength, resourceOf, tokensOf } from './storm-group';
+import { maxNameLength } from '../../kubernetes/remediation-request';
+import { groupOf, resourceOf, tokensOf } from './storm-group';
 
 const labels = (all: Record<string, string>) => aSignal({ labels: all });
 const alike = (a: Record<string, string>, b: Record<string, string>) => {

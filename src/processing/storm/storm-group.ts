@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { maxNameLength } from '../../kubernetes/remediation-request';
 import { labelOf } from '../../signal/labels';
 import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
@@ -28,8 +29,6 @@ export interface SignalGroup {
 
 /** Labels that name the object, or where it was scraped, rather than say what is wrong with it; `exported_` ones as well. */
 const naming = new Set([...targetLabels, 'instance', 'endpoint', 'uid', 'pod_ip', 'host_ip', 'container_id']);
-/** Of the objects that a request of a storm lists. */
-export const maxNameLength = 253;
 const maxTokens = 32;
 const maxValueLength = 256;
 /** Alerts that are sent together are of few groups. */

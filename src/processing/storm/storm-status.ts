@@ -1,5 +1,10 @@
 import type { KnownRequest, KnownStorm } from '../../kubernetes/known-request';
-import { maxAffectedResources, type AffectedResource, type StormStatus } from '../../kubernetes/remediation-request';
+import {
+  maxAffectedResources,
+  maxNameLength,
+  type AffectedResource,
+  type StormStatus,
+} from '../../kubernetes/remediation-request';
 import { isMoreSevere, type Severity } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { formatTimestamp } from '../../signal/timestamp';
@@ -12,7 +17,7 @@ import {
 } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
 import { alertOf } from '../request-status/sighting';
-import { maxNameLength, resourceOf } from './storm-group';
+import { resourceOf } from './storm-group';
 
 /** As Kubernetes names objects; what is longer names none. */
 /** Longer than Alertmanager waits before it tells of a new alert, as it is commonly configured. */
