@@ -15,18 +15,24 @@ type Ending = AbortSignal & { [endKey]?: number };
 export class Deadline {
   /** Aborts when the time is over. */
   readonly signal: AbortSignal;
+  private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
   /** Called when the time is over, before those who listen to the signal, which costs more. Whoever keeps the deadline keeps what it reaches. */
   onEnd: (() => void) | undefined = undefined;
 
   constructor(milliseconds: number) {
-    const controller = new AbortController();
-    this.signal = controller.signal;
+    this.signal = this.controller.signal;
     (this.signal as Ending)[endKey] = performance.now() + milliseconds;
     this.timer = setTimeout(() => {
       this.onEnd?.();
-      controller.abort();
+      this.controller.abort();
     }, milliseconds).unref();
+  }
+
+  /** Nobody waits for it any longer: it is over now. */
+  end(): void {
+    this.clear();
+    this.controller.abort();
   }
 
   /** There is nothing left to be done in time. */

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { DeadlineExceededError, deadlineIn } from '../deadline';
+import { type Deadline, DeadlineExceededError, deadlineIn } from '../deadline';
 import { type LanePlace, Lanes } from '../lanes';
 import { outsideRequests } from '../outside-requests';
 import type { LogSink } from '../logging/log-sink';
@@ -40,6 +40,14 @@ interface Party {
   readonly share: number;
 }
 
+/** A sender for whom there is no room yet. */
+export interface Waiting {
+  /** Rejects with a ProblemError `overloaded` when there is none in time. */
+  readonly room: Promise<Room>;
+  /** It has gone: its place is for others. */
+  hangUp(): void;
+}
+
 /**
  * Bounds what is under way at once by the bytes that were posted, for what is made of them is many times as large: else a few hundred
  * webhooks of the largest size end the process for want of memory, again whenever they are repeated (ADR 0011). Who finds no room waits a little,
@@ -77,13 +85,23 @@ export class Admission {
    * @param bytes of the body, at the most; what is larger than the share of its sender takes all of it
    * @param rawHeaders names and values by turns
    * @param leftMs until the answer is due
-   * @throws ProblemError `overloaded`, rejected
    */
-  enter(sender: Sender, bytes: number, rawHeaders: readonly string[], leftMs: number): Room | Promise<Room> {
+  enter(sender: Sender, bytes: number, rawHeaders: readonly string[], leftMs: number): Room | Waiting {
     const party = sender.isKnown ? this.known : this.unknown;
     const size = Math.min(Math.max(bytes, leastBytes), party.share);
     const place = party.room.enterNow(sender.name, size);
-    return place === undefined ? this.wait(party, sender.name, size, rawHeaders, leftMs) : this.letIn(place);
+    if (place !== undefined) return this.letIn(place);
+    const due = deadlineIn(Math.min(maxWaitMs, leftMs));
+    let isThere = true;
+    return {
+      room: this.wait(party, sender.name, size, rawHeaders, due).catch((error: unknown) => {
+        throw error instanceof DeadlineExceededError && isThere ? this.refuse('no_room_in_time') : error;
+      }),
+      hangUp: () => {
+        isThere = false;
+        due.end();
+      },
+    };
   }
 
   private async wait(
@@ -91,16 +109,13 @@ export class Admission {
     name: string,
     size: number,
     rawHeaders: readonly string[],
-    leftMs: number,
+    due: Deadline,
   ): Promise<Room> {
     const headers = rawHeaders.reduce((sum, text) => sum + text.length + textBytes, 0);
     const seat = queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
     if (seat === undefined) throw this.refuse('queue_full');
-    const due = deadlineIn(Math.min(maxWaitMs, leftMs));
     try {
       return this.letIn(await room.enter(name, due.signal, size));
-    } catch (error) {
-      throw error instanceof DeadlineExceededError ? this.refuse('no_room_in_time') : error;
     } finally {
       seat.leave();
       due.clear();

@@ -23,19 +23,25 @@ export function admitBodies(
     const scope = scopeOf(request);
     const sender = scope.sender ?? { name: scope.caller?.username ?? '', isKnown: true };
     const leftMs = remainingMs(scope.deadline.signal);
-    const entered =
-      leftMs > 0
-        ? admission.enter(sender, bytes, request.raw.rawHeaders, leftMs)
-        : Promise.reject<Room>(admission.refuseLateBody());
+    const refuse = (error: unknown) => {
+      scope.waiting = undefined;
+      // Who has gone is not answered.
+      if (reply.raw.closed) return;
+      hangUpOnLongBodies(request, reply);
+      runInScope(scope, () => done(error as Error));
+    };
+    if (leftMs <= 0) {
+      refuse(admission.refuseLateBody());
+      return;
+    }
+    const entered = admission.enter(sender, bytes, request.raw.rawHeaders, leftMs);
     if (entered instanceof Room) {
       if (give(entered, request, reply)) done();
       return;
     }
-    const refuse = (error: unknown) => {
-      hangUpOnLongBodies(request, reply);
-      runInScope(scope, () => done(error as Error));
-    };
-    entered.then((room) => {
+    scope.waiting = entered;
+    entered.room.then((room) => {
+      scope.waiting = undefined;
       if (remainingMs(scope.deadline.signal) > 0) {
         if (give(room, request, reply)) runInScope(scope, done);
       } else {

@@ -68,6 +68,7 @@ export function followRequests(
     const { req, writableFinished } = this;
     const scope = scopeOf({ raw: req });
     scope.room?.hangUp();
+    scope.waiting?.hangUp();
     // A sender that hung up does not stop the work for its signals; the deadline still does.
     if (writableFinished) scope.deadline.clear();
     // Nobody else hears of its end.

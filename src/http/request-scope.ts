@@ -4,6 +4,7 @@ import type { Caller } from '../caller';
 import type { Deadline } from '../deadline';
 import type { LineContext } from '../logging/gateway-logger';
 import type { ProblemKind } from './problem';
+import type { Waiting } from './admission';
 import type { Room, Sender } from './room';
 
 interface ScopeLine extends LineContext {
@@ -22,6 +23,8 @@ export interface RequestScope {
   sender?: Sender;
   /** What its body takes of what may be under way. */
   room?: Room;
+  /** Its place among those who wait for that. */
+  waiting?: Waiting | undefined;
   /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
   verifyBody?: ((body: Buffer) => void) | undefined;
   /** What stands in each log line; made again when it becomes known who calls. */
