@@ -9,7 +9,11 @@ import { scopeOf } from '../http/request-scope';
 export class TokenReviewGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    if (isPublic(request) || scopeOf(request).caller !== undefined) return true;
-    throw new ProblemError('unauthenticated', 'Authentication failed: no caller');
+    if (isPublic(request)) return true;
+    const { caller, verifyBody } = scopeOf(request);
+    if (caller !== undefined) return true;
+    // Whoever has a body to judge was not given one.
+    const reason = verifyBody === undefined ? 'no caller' : 'there is no body, of which the signature could be';
+    throw new ProblemError('unauthenticated', `Authentication failed: ${reason}`);
   }
 }

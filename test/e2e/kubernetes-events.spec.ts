@@ -94,7 +94,7 @@ describe('events of Kubernetes', () => {
         },
       },
     });
-    for (const body of [[], 'text', null, { items: [] }, { items: 'x' }, { items: [{}] }])
+    for (const body of [[], 'text', null, { items: [] }, { items: null }, { items: 'x' }, { items: [{}] }])
       expect((await post(body)).status).toBe(400);
   });
 

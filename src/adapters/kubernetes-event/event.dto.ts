@@ -1,5 +1,5 @@
 import { ApiPropertyOptional, ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayNotEmpty, IsArray, IsOptional } from 'class-validator';
+import { ArrayMaxSize, ArrayNotEmpty, IsArray, ValidateIf } from 'class-validator';
 
 class EventObjectDto {
   @ApiProperty({ type: 'string', example: 'Pod' })
@@ -48,7 +48,7 @@ export class EventDto {
   eventTime?: unknown;
 
   @ApiPropertyOptional({ type: 'array', items: { type: 'object' }, description: 'Of a list: its events.' })
-  @IsOptional()
+  @ValidateIf((_, items) => items !== undefined)
   @ArrayNotEmpty({ message: 'items must hold at least one event' })
   @ArrayMaxSize(10_000, { message: 'items must hold at most 10000 events: post them in parts' })
   @IsArray({ message: 'items must be a list of events' })
