@@ -1,5 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { stringify } from 'yaml';
 import { docsPath } from './config/paths';
 
 /** Serves the API explorer and its document; only what is enabled is in it. */
@@ -18,8 +20,22 @@ export function serveApiExplorer(app: INestApplication, version: string): void {
       description: 'A Kubernetes token for the audience of the gateway.',
     })
     .build();
-  SwaggerModule.setup(docsPath, app, () => SwaggerModule.createDocument(app, options), {
-    jsonDocumentUrl: `${docsPath}/openapi.json`,
-    yamlDocumentUrl: `${docsPath}/openapi.yaml`,
-  });
+  const document = once(() => SwaggerModule.createDocument(app, options));
+  SwaggerModule.setup(docsPath, app, document, { raw: false });
+  // Anybody may ask for them, and the library would write them anew each time.
+  const json = once(() => Buffer.from(JSON.stringify(document())));
+  const yaml = once(() => Buffer.from(stringify(document(), { aliasDuplicateObjects: false })));
+  const server = app.getHttpAdapter();
+  server.get(`/${docsPath}/openapi.json`, (_: unknown, reply: FastifyReply) =>
+    reply.type('application/json; charset=utf-8').send(json()),
+  );
+  server.get(`/${docsPath}/openapi.yaml`, (_: unknown, reply: FastifyReply) =>
+    reply.type('text/yaml; charset=utf-8').send(yaml()),
+  );
+}
+
+/** What is made when it is asked for first, and kept. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }

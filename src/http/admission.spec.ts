@@ -79,7 +79,7 @@ describe('Admission', () => {
     enterNow('a', 32 * kib);
     const gone = Array.from({ length: 1_000 }, () => wait('a', 32 * kib));
     const ends = Promise.allSettled(gone.map(({ room }) => room));
-    for (const { hangUp } of gone) hangUp();
+    for (const waiting of gone) waiting.hangUp();
     expect((await ends).every(({ status }) => status === 'rejected')).toBe(true);
     for (let i = 0; i < 1_000; i++) void enter('a', 32 * kib);
     expect([admission.waitingCount, log.messages]).toEqual([1_000, []]);

@@ -60,6 +60,7 @@ export function admitBodies(
     const scope = scopeOf(request);
     // It is told when the connection is done with the answer (request-lifecycle.ts).
     scope.room = room;
+    if (request.headers.expect !== undefined) reply.raw.writeContinue();
     // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
     const refuse = () => runInScope(scope, () => refuseUnread(reply));
     scope.deadline.onEnd = refuse;

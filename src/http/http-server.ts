@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fastify, type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
 import { clientAddress } from './client-address';
+import { lastWaiting, serveInTurn } from './pipelining';
 import { problem, type ProblemKind } from './problem';
 import { scopeIfAny, type RequestScope } from './request-scope';
 import type { TlsPair } from './server-tls';
@@ -26,14 +28,22 @@ export interface Unreadable {
   readonly requestId: string;
   readonly clientIp: string;
   readonly status: number;
+  /** What was wrong, as the sender is told. */
+  readonly reason: string;
 }
 
 /** A connection knows which answer it is about to carry, and which request it is in; Node has no other names for that. */
-type Answering = Duplex & {
+type Answering = Socket & {
   readonly _httpMessage?: ServerResponse | null;
   /** What reads it, and which request that is in. */
   readonly parser?: { readonly incoming?: { readonly complete: boolean } | null } | null;
 };
+
+/**
+ * What becomes of a connection that cannot be read any further: nobody is there to be told; what came before is answered; its request is
+ * refused already, and told; it is refused.
+ */
+type Fate = 'drop' | 'finish' | 'leave' | 'refuse';
 
 /** How often Node looks whether a request takes too long to arrive; its own 30 s would stretch a shorter limit. */
 const checkIntervalMs = 1_000;
@@ -52,6 +62,8 @@ export function createHttpServer(
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.readTimeout,
     connectionsCheckingInterval: checkIntervalMs,
+    // Refused in the shape of all others (request-lifecycle.ts).
+    requireHostHeader: false,
   };
   const common: FastifyHttpOptions<Server> = {
     logger: false,
@@ -82,44 +94,27 @@ export function createHttpServer(
         .send(body);
     },
     clientErrorHandler(error, socket) {
-      if (!socket.writable || error.code === 'ECONNRESET') {
-        socket.destroy();
-        return;
+      const { _httpMessage: answering } = socket as Answering;
+      switch (fateOf(socket, error.code)) {
+        case 'drop':
+          socket.destroy();
+          return;
+        case 'finish': {
+          const last = lastWaiting(socket) ?? answering;
+          if (last?.headersSent === false) last.setHeader('connection', 'close');
+          return;
+        }
+        case 'leave':
+          return;
+        case 'refuse': {
+          const [kind, detail] = unreadable(error.code);
+          const scope = answering == null ? undefined : scopeIfAny({ raw: answering.req });
+          const refused = refuse(kind, detail, socket.remoteAddress ?? '', scope);
+          // The headers of an answer that has begun cannot be taken back.
+          if (answering?.headersSent === true) socket.destroy();
+          else write(refused, socket);
+        }
       }
-      const { _httpMessage: answering, parser } = socket as Answering;
-      // The request is answered already, and told, without its body. Or nothing was ever sent.
-      if (answering == null && (parser?.incoming?.complete === false || socket.bytesRead === 0)) {
-        socket.destroy();
-        return;
-      }
-      if (answering?.req.complete === true) {
-        // What follows a whole request is unreadable: that one is answered all the same.
-        if (!answering.headersSent) answering.setHeader('connection', 'close');
-        return;
-      }
-      // Half of a body, and then nothing: its sender has gone, as its end will tell (request-lifecycle.ts).
-      if (answering != null && error.code === 'HPE_INVALID_EOF_STATE') {
-        socket.destroy();
-        return;
-      }
-      const scope = answering == null ? undefined : scopeIfAny({ raw: answering.req });
-      // It is refused already, and told.
-      if (answering != null && scope === undefined) return;
-      const [kind, detail] = unreadable(error.code);
-      const { status, title, body, requestId } = refuse(kind, detail, socket.remoteAddress ?? '', scope);
-      // The headers of an answer that has begun cannot be taken back.
-      if (answering?.headersSent === true) {
-        socket.destroy();
-        return;
-      }
-      const head = [
-        `HTTP/1.1 ${status} ${title}`,
-        'content-type: application/problem+json; charset=utf-8',
-        `content-length: ${Buffer.byteLength(body)}`,
-        `x-request-id: ${requestId}`,
-        'connection: close',
-      ];
-      socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
     },
   };
 
@@ -128,7 +123,7 @@ export function createHttpServer(
     const requestId = scope?.requestId ?? randomUUID();
     const refusal = problem(kind, detail);
     const { status, title } = refusal;
-    if (scope === undefined) onUnreadable({ requestId, clientIp, status });
+    if (scope === undefined) onUnreadable({ requestId, clientIp, status, reason: detail });
     else Object.assign(scope, { refusedWith: status, problem: kind });
     return {
       status,
@@ -138,9 +133,49 @@ export function createHttpServer(
     };
   }
 
-  if (tls === undefined) return fastify({ ...common, http });
+  /** Where there is no response to send it with. */
+  function write({ status, title, body, requestId }: ReturnType<typeof refuse>, socket: Duplex): void {
+    const head = [
+      `HTTP/1.1 ${status} ${title}`,
+      'content-type: application/problem+json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'connection: close',
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  }
+
   const https = { ...http, ...tls, minVersion: 'TLSv1.2' as const, handshakeTimeout: options.readTimeout };
-  return fastify({ ...common, https } as FastifyHttpOptions<Server>);
+  const served = fastify(
+    tls === undefined ? { ...common, http } : ({ ...common, https } as FastifyHttpOptions<Server>),
+  );
+  serveInTurn(served.server, ({ remoteAddress = '' }) =>
+    refuse('overloaded', 'Too many requests on one connection wait for their answers', remoteAddress),
+  );
+  const { server } = served;
+  server.on('connect', (_, socket: Answering) => {
+    // Node hears of it no longer.
+    socket.on('error', () => socket.destroy());
+    const refused = refuse('method-not-allowed', 'CONNECT is for proxies, use POST', socket.remoteAddress ?? '');
+    // Behind a request that is not answered yet it is left without an answer.
+    if (socket._httpMessage == null) write(refused, socket);
+    socket.destroySoon();
+  });
+  // Who asks before he sends his body is told when there is room for it (admit-bodies.ts); what else is expected may be ignored.
+  for (const asking of ['checkContinue', 'checkExpectation'])
+    server.on(asking, (request, response) => server.emit('request', request, response));
+  return served;
+}
+
+function fateOf(socket: Answering, code: string | undefined): Fate {
+  const { _httpMessage: answering, parser } = socket;
+  if (!socket.writable || code === 'ECONNRESET') return 'drop';
+  // Nothing was ever sent. Or the request is answered, and told, without its body.
+  if (answering == null) return socket.bytesRead === 0 || parser?.incoming?.complete === false ? 'drop' : 'refuse';
+  if (answering.req.complete) return 'finish';
+  // Half of a body, and then nothing: its sender has gone, as its end will tell (request-lifecycle.ts).
+  if (code === 'HPE_INVALID_EOF_STATE') return 'drop';
+  return scopeIfAny({ raw: answering.req }) === undefined ? 'leave' : 'refuse';
 }
 
 /** What Node's parser refuses before there is a request. */

@@ -101,11 +101,12 @@ export function followRequests(
 
 /** Counts and logs what has no request, for Node's parser or the router refused it before there was one. */
 export function followUnreadable(log: LogSink, metrics: GatewayMetrics): (refused: Unreadable) => void {
-  return ({ requestId, clientIp, status }) => {
+  return ({ requestId, clientIp, status, reason }) => {
     const route = 'unmatched';
     metrics.httpRequests.count({ method: 'other', route, status: String(status) });
     metrics.httpErrors.count({ route, status: String(status) });
-    log.info({ request_id: requestId, client_ip: clientIp, route, status, processing_time_ms: 0 }, 'request served');
+    const fields = { request_id: requestId, client_ip: clientIp, route, status, processing_time_ms: 0, reason };
+    log.info(fields, 'request served');
   };
 }
 
@@ -116,6 +117,8 @@ function refusalOf(request: FastifyRequest, reply: FastifyReply): Error | undefi
     reply.header('connection', 'close');
     return new ProblemError('headers-too-large', `More than ${maxHeaders} headers, send fewer`);
   }
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+    return new ProblemError('malformed-body', 'The request has no Host header, which HTTP/1.1 asks for');
   // A path that is not served has no body to judge.
   return request.is404 ? new NotFoundException() : undefined;
 }

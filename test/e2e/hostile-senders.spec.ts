@@ -226,6 +226,7 @@ describe('of a sender that means harm', () => {
       'POST /%zz HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
       400,
     ],
+    ['a request to lead on to another server', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n', 405],
     ['headers without an end', `GET / HTTP/1.1\r\nHost: gateway\r\nX: ${'x'.repeat(70_000)}`, 431],
   ])('%s is refused as all else is, and counted', async (_, text, status) => {
     await start();
@@ -245,6 +246,80 @@ describe('of a sender that means harm', () => {
     expect(problem).toMatchObject({ status, processing_time_ms: 0, detail: problem.error });
     expect(gateway.logged).toContainEqual(expect.objectContaining({ msg: 'request served', request_id, status }));
     expect((await counted(labels)) - before).toBe(1);
+  });
+
+  /** What comes back for a text until the connection is closed. */
+  const answersTo = async (text: string) => {
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answers = '';
+    socket.on('data', (chunk) => (answers += chunk.toString()));
+    socket.on('error', () => undefined);
+    await closed(socket);
+    return answers;
+  };
+  const get = (path: string, ...headers: string[]) =>
+    `GET ${path} HTTP/1.1\r\n${['Host: gateway', ...headers].map((header) => `${header}\r\n`).join('')}\r\n`;
+  const statusesOf = (answers: string) =>
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+
+  it('requests that are sent ahead are answered in their order, also with rubbish behind them', async () => {
+    await start();
+    const ahead = [get('/ready'), get('/nowhere'), get('/health')].join('');
+    expect(statusesOf(await answersTo(`${ahead}this is not HTTP\r\n\r\n`))).toEqual([200, 404, 200]);
+    expect(statusesOf(await answersTo(ahead + get('/%zz', 'Connection: close')))).toEqual([200, 404, 200, 400]);
+  });
+
+  it('a connection on which many requests wait for answers is ended, and counted once', async () => {
+    await start();
+    const labels = { method: 'other', route: 'unmatched', status: '503' };
+    const before = await counted(labels);
+    const served = () =>
+      gateway.metric('gateway_http_requests_total', { method: 'GET', route: '/ready', status: '200' });
+    const servedBefore = await served();
+    await answersTo(get('/ready').repeat(2_000));
+    expect((await counted(labels)) - before).toBe(1);
+    expect((await served()) - servedBefore).toBeLessThan(2);
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({
+        msg: 'request served',
+        reason: expect.stringContaining('Too many requests') as unknown,
+      }),
+    );
+  });
+
+  it('a request without a host is refused as all else is, where HTTP asks for one', async () => {
+    await start();
+    const answer = await answersTo('GET /health HTTP/1.1\r\nConnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*no Host header/s);
+    expect(statusesOf(await answersTo('GET /health HTTP/1.0\r\n\r\n'))).toEqual([200]);
+  });
+
+  it.each([
+    ['is asked for it when there is room for it', 'good', [100, 201]],
+    ['is not, when he is refused', 'bad', [401]],
+  ])('who asks before he sends a body %s', async (_, token, statuses) => {
+    await start();
+    const body = JSON.stringify(webhook(firing({ alertname: 'Asked', namespace: 'test', pod: 'a' })));
+    const authorization = `Bearer ${token === 'good' ? gateway.token : token}`;
+    const headers = {
+      authorization,
+      expect: '100-continue',
+      connection: 'close',
+      'content-length': String(body.length),
+    };
+    const socket = await beginPost(gateway.url, signals, headers, '\r\n');
+    let answers = '';
+    socket.on('data', (chunk) => (answers += chunk.toString()));
+    await once(socket, 'data');
+    if (statusesOf(answers)[0] === 100) socket.write(body);
+    await closed(socket);
+    expect(statusesOf(answers)).toEqual(statuses);
+  });
+
+  it('what else a sender expects is not its due, and his request is served', async () => {
+    await start();
+    expect(statusesOf(await answersTo(get('/health', 'Expect: a miracle', 'Connection: close')))).toEqual([200]);
   });
 
   it.each([

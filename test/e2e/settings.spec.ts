@@ -32,6 +32,18 @@ describe('the setting', () => {
     await once(socket, 'close');
   });
 
+  it('server.write_timeout ends connections whose answers nobody reads', async () => {
+    await start({ server: { write_timeout: '5s' } });
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname).pause();
+    // More than the buffers of a connection hold.
+    socket.write('GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: gateway\r\n\r\n'.repeat(10));
+    // Node looks twice: whether anything was written since it looked last.
+    const cutOff = { method: 'GET', route: '/docs/*', status: '499' };
+    await eventually(async () => expect(await gateway.metric('gateway_http_requests_total', cutOff)).toBe(1));
+    socket.destroy();
+  }, 20_000);
+
   it('environment.configmap_namespace and configmap_name say where environments are overridden', async () => {
     await start({ environment: { configmap_namespace: 'staging-checkout', configmap_name: 'environments' } });
     await gateway.kubernetes('POST', '/api/v1/namespaces/staging-checkout/configmaps', {
@@ -52,6 +64,18 @@ describe('the setting', () => {
     const begin = performance.now();
     expect((await gateway.post(webhook(alert('c')))).body.status).toBe('storm_aggregated');
     expect(performance.now() - begin).toBeGreaterThan(1_500);
+  });
+
+  it('storm_detection.max_window is how long a storm takes new members, however many come', async () => {
+    await start({
+      storm_detection: { enabled: true, pattern_threshold: 1, aggregation_window: '1h', max_window: '2s' },
+    });
+    let pods = 0;
+    const status = async () => (await gateway.post(webhook(alert(`pod-${pods++}`)))).body.status;
+    expect(await status()).toBe('created');
+    expect(await status()).toBe('created');
+    expect(await status()).toBe('storm_aggregated');
+    await eventually(async () => expect(await status()).toBe('created'));
   });
 
   it('deduplication.ttl is how long an incident is remembered in this process, and cleanup_interval when it is forgotten', async () => {

@@ -5,6 +5,7 @@ import { StateUnavailableError, type Claim } from '../../src/state/signal-state'
 import { aFingerprint, aRequest } from '../support/incident';
 import { connectState, type ConnectedState } from '../support/redis-client';
 import { RedisServer } from '../support/redis-server';
+import { RunningProcess } from '../support/process';
 import { until } from '../support/until';
 
 interface Outage {
@@ -292,6 +293,30 @@ it('tells that a password is missing', async () => {
   const { changes } = connect({ addr: redis.addr });
   await until(() => changes.length > 0);
   expect(changes).toEqual([{ up: false, reason: 'a password is required' }]);
+});
+
+it('gives up a connection that nobody accepts after the dial timeout, and tells it', async () => {
+  // It listens and then sleeps, so that connections beyond its backlog are never made.
+  const deaf = await RunningProcess.start(process.execPath, [
+    '--eval',
+    `const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'port ' + server.address().port + '\\n');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`,
+  ]);
+  const [, port] = await deaf.printed(/port (\d+)/);
+  const fillers = Array.from({ length: 4 }, () => connectTo(Number(port), '127.0.0.1').on('error', () => undefined));
+  await once(fillers[0]!, 'connect');
+  try {
+    const addr = `127.0.0.1:${port}`;
+    const [short, long] = [500, 60_000].map((dialTimeoutMs) => connect({ addr, dialTimeoutMs }));
+    await until(() => short!.changes.length > 0);
+    expect(short!.changes).toEqual([{ up: false, reason: 'connecting timed out' }]);
+    expect(long!.changes).toEqual([]);
+  } finally {
+    for (const filler of fillers) filler.destroy();
+    await deaf.stop('SIGKILL');
+  }
 });
 
 function connect(options: Parameters<typeof connectState>[0]): ConnectedState {

@@ -1,8 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StateUnavailableError } from '../../src/state/signal-state';
+import { eventually } from '../support/eventually';
 import { aFingerprint, aRequest } from '../support/incident';
 import { connectState, type ConnectedState } from '../support/redis-client';
 import { masterName, RedisWithSentinel } from '../support/redis-sentinel';
+
+it('asks a Sentinel as the user that is configured for it, by his password', async () => {
+  const redis = await RedisWithSentinel.start(['user default off', 'user watcher on >the-secret ~* &* +@all']);
+  const as = (username: string, password: string) =>
+    connectState({ addr: '', sentinel: { addrs: [redis.addr], master: masterName, username, password } });
+  const opened = [as('watcher', 'the-secret'), as('watcher', 'another'), as('', 'the-secret')];
+  try {
+    const told = () => opened.map(({ changes }) => changes.map(({ up }) => up));
+    await eventually(() => expect(told()).toEqual([[true], [false], [false]]));
+  } finally {
+    await Promise.all(opened.map(({ close }) => close()));
+    await redis.stop();
+  }
+}, 30_000);
 
 describe('the shared memory behind a Sentinel', () => {
   let redis: RedisWithSentinel;

@@ -19,7 +19,8 @@ export class RedisWithSentinel {
     readonly addr: string,
   ) {}
 
-  static async start(): Promise<RedisWithSentinel> {
+  /** @param settings further lines of the Sentinel's configuration */
+  static async start(settings: readonly string[] = []): Promise<RedisWithSentinel> {
     const primary = await RedisServer.start();
     const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${primary.port}` } });
     await eventually(async () => {
@@ -36,6 +37,7 @@ export class RedisWithSentinel {
       `sentinel monitor ${masterName} 127.0.0.1 ${primary.port} 1`,
       `sentinel down-after-milliseconds ${masterName} 500`,
       `sentinel failover-timeout ${masterName} 3000`,
+      ...settings,
     ];
     writeFileSync(config, `${lines.join('\n')}\n`);
     const sentinel = await RunningProcess.start('redis-server', [config, '--sentinel']);
