@@ -13,7 +13,7 @@ import { authenticateRequests } from './auth/authenticate-requests';
 import { BodySignature } from './auth/body-signature';
 import { SignedRequests } from './auth/signed-requests';
 import { systemClock } from './clock';
-import { parseListenAddress } from './config/listen-address';
+import { listenFailure, parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
 import { isDocsPath } from './config/paths';
 import type { SourceSettings } from './config/source-settings';
@@ -224,13 +224,7 @@ async function listen(app: NestFastifyApplication, setting: string, address: str
   try {
     await app.listen(port, host ?? anyAddress());
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(
-      `${setting}: cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'it is in use, choose another' : message}`,
-      {
-        cause: error,
-      },
-    );
+    throw listenFailure(setting, address, error);
   }
 }
 

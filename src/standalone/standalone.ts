@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { parse } from 'yaml';
 import type { GatewayConfig } from '../config/gateway-config';
-import { parseListenAddress } from '../config/listen-address';
+import { listenFailure, parseListenAddress } from '../config/listen-address';
 import { startGateway, type Gateway } from '../gateway';
 import { packageFile } from '../package-file';
 import { startKubernetesApiServer } from './api-server/kubernetes-api-server';
@@ -77,6 +77,8 @@ export async function startStandalone({
     ...(dataDir === undefined ? {} : { dataDir }),
     tokens: [{ token, username: `system:serviceaccount:${sender.namespace}:${sender.name}` }],
     objects: standaloneObjects(),
+  }).catch((error: unknown) => {
+    throw listenFailure('--api-listen', apiListen, error);
   });
   const gateway = await startGateway({ config, logger, kubernetesServer: api.url }).catch(async (error: unknown) => {
     await api.close();
