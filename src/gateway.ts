@@ -45,7 +45,7 @@ import type { OpenSignalState } from './state/create-signal-state';
 import { SIGNAL_STATE } from './state/state.module';
 import { version } from './version';
 
-/** After it everything has been answered that came before the gateway stopped: counts are written in two seconds, and an answer takes five. Milliseconds. */
+/** After it everything has been answered that came before the gateway stopped: an answer takes five seconds. Milliseconds. */
 const lastCallMs = 7_000;
 
 export interface GatewayOptions {

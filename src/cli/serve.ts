@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { effectiveConfig, reservedKeysInUse } from '../config/effective-config';
-import type { GatewayConfig, StormDetectionConfig } from '../config/gateway-config';
+import type { GatewayConfig } from '../config/gateway-config';
 import { followConfigFile } from '../config/reload';
 import { startGateway, type Gateway } from '../gateway';
 import { lineContext } from '../http/request-scope';
@@ -26,25 +26,14 @@ export function followConfig({ file, load }: ConfigSource, current: GatewayConfi
     file,
     load,
     current,
-    apply: ({ logging, stormDetection }) => {
-      logger.level = logging.level;
-      takeOverLimits(current.stormDetection, stormDetection);
+    tookOver: () => {
+      logger.level = current.logging.level;
     },
     tell: (event) => {
       if (event.kind === 'refused') logger.error({ reason: event.reason }, 'the changed configuration is not used');
       else logger.info({ need_restart: event.needRestart }, 'configuration reloaded');
     },
   });
-}
-
-/** What may change while it runs: every decision reads it anew. */
-function takeOverLimits(running: StormDetectionConfig, changed: StormDetectionConfig): void {
-  running.rateThreshold = changed.rateThreshold;
-  running.patternThreshold = changed.patternThreshold;
-  running.similarityThreshold = changed.similarityThreshold;
-  running.aggregationWindow = changed.aggregationWindow;
-  running.maxWindow = changed.maxWindow;
-  running.flushInterval = changed.flushInterval;
 }
 
 /** The log, with the effective configuration as its first line. */

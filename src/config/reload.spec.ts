@@ -1,7 +1,9 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../test/support/eventually';
+import type { GatewayConfig } from './gateway-config';
 import { loadConfig } from './load-config';
 import { followConfigFile, type ReloadEvent } from './reload';
 
@@ -11,6 +13,7 @@ describe('following the configuration file', () => {
   let stop: () => void;
   let events: ReloadEvent[];
   let levels: string[];
+  let running: GatewayConfig;
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'gateway-reload-'));
@@ -19,12 +22,14 @@ describe('following the configuration file', () => {
     levels = [];
     writeFileSync(file, 'logging: { level: info }\n');
     const load = () => loadConfig({ file, env: {} });
+    const current = load();
+    running = current;
     stop = followConfigFile({
       file,
       pollMs: 10,
       load,
-      current: load(),
-      apply: ({ logging }) => levels.push(logging.level),
+      current,
+      tookOver: () => levels.push(current.logging.level),
       tell: (event) => events.push(event),
     });
   });
@@ -53,6 +58,23 @@ describe('following the configuration file', () => {
     });
     expect(await change('logging: { level: info }\n')).toEqual({ kind: 'reloaded', needRestart: [] });
     expect(levels).toEqual(['debug', 'warn', 'info']);
+  });
+
+  it('has what runs take over what it may, and nothing else', async () => {
+    await change('storm_detection: { rate_threshold: 7, flush_interval: 1s, enabled: false }\nredis: { db: 2 }\n');
+    const { stormDetection, redis } = running;
+    expect(stormDetection).toMatchObject({ rateThreshold: 7, flushInterval: 1_000, enabled: true });
+    expect(redis.db).toBe(0);
+  });
+
+  it('goes on with what it knows while the file cannot be looked at', async () => {
+    rmSync(file);
+    symlinkSync(file, `${file}.loop`);
+    renameSync(`${file}.loop`, file);
+    await delay(100);
+    expect(events).toEqual([]);
+    rmSync(file);
+    expect(await change('logging: { level: debug }\n')).toMatchObject({ kind: 'reloaded' });
   });
 
   it('changes nothing for a file with a mistake, and says which', async () => {

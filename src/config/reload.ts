@@ -1,14 +1,14 @@
-import { statSync } from 'node:fs';
+import { versionOf } from '../file-version';
 import { effectiveConfig } from './effective-config';
+import { settingsByPath } from './environment-variables';
 import type { GatewayConfig } from './gateway-config';
 
 export interface ReloadOptions {
   readonly file: string;
   readonly load: () => GatewayConfig;
-  /** What runs. */
+  /** What runs. It takes over what may change while it does. */
   readonly current: GatewayConfig;
-  /** Takes over what can change while it runs. */
-  readonly apply: (config: GatewayConfig) => void;
+  readonly tookOver: () => void;
   readonly tell: (event: ReloadEvent) => void;
   /** How often the file is looked at. Milliseconds. */
   readonly pollMs?: number;
@@ -20,7 +20,7 @@ export type ReloadEvent =
 
 /** A mounted ConfigMap changes by a swapped link, which no notification of the file's own folder tells. */
 const defaultPollMs = 2_000;
-/** Settings that take effect without a restart. */
+/** Settings that take effect without a restart: every decision reads them anew. */
 const live: ReadonlySet<string> = new Set([
   'logging.level',
   'storm_detection.rate_threshold',
@@ -36,7 +36,7 @@ export function followConfigFile({
   file,
   load,
   current,
-  apply,
+  tookOver,
   tell,
   pollMs = defaultPollMs,
 }: ReloadOptions): () => void {
@@ -46,7 +46,8 @@ export function followConfigFile({
       const needRestart = differences(effectiveConfig(current), effectiveConfig(config)).filter(
         (path) => !live.has(path),
       );
-      apply(config);
+      takeOver(current, config);
+      tookOver();
       tell({ kind: 'reloaded', needRestart });
     } catch (error) {
       tell({ kind: 'refused', reason: error instanceof Error ? error.message : String(error) });
@@ -63,9 +64,14 @@ export function followConfigFile({
   return () => clearInterval(timer);
 }
 
-function versionOf(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found && `${found.ino} ${found.mtimeMs} ${found.size}`;
+function takeOver(running: GatewayConfig, changed: GatewayConfig): void {
+  const [to, from] = [settingsByPath(running), settingsByPath(changed)];
+  for (const path of live) {
+    const [target, source] = [to.get(path), from.get(path)];
+    if (target === undefined || source === undefined) throw new Error(`there is no setting ${path}`);
+    const { member } = target.setting;
+    Object.assign(target.owner, { [member]: (source.owner as Record<string, unknown>)[member] });
+  }
 }
 
 /** The paths at which two trees differ. */

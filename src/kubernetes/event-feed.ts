@@ -66,6 +66,7 @@ export class EventFeed {
           failures = 0;
           yield batch;
         }
+        failures = 0;
         await pause(jittered(firstBackOffMs), signal);
       } catch (error) {
         if (isOver(signal)) return;

@@ -115,6 +115,10 @@ describe('toKnownRequest', () => {
       expect(overSince({ overallPhase: 'Failed', conditions: unmet })).toBe(now);
     });
 
+    it.each([{ a: 1 }, [null], ['Failed'], 'Failed'])('not what somebody else made of its conditions: %j', (odd) => {
+      expect(overSince({ overallPhase: 'Failed', conditions: odd as never })).toBe(now);
+    });
+
     it('else the time at which we saw it first', () => {
       expect(overSince({ overallPhase: 'Failed' })).toBe(now);
       // An orchestrator's clock that is ahead must not stretch the cooldown.

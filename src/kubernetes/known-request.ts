@@ -1,3 +1,4 @@
+import type { V1Condition } from '@kubernetes/client-node';
 import { isSeverity, type Severity } from '../signal/severity';
 import { parseTimestamp } from '../signal/timestamp';
 import type { Occurrences } from '../state/signal-state';
@@ -103,9 +104,11 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
   };
 }
 
+/** Anybody who may write a status may have written this one. */
 function completedAt({ status }: FoundRequest): number | undefined {
-  const terminal = status?.conditions?.find(
-    ({ type, status: state }) => type === status.overallPhase && state === 'True',
+  const conditions: unknown = status?.conditions;
+  const terminal = (Array.isArray(conditions) ? (conditions as (Partial<V1Condition> | null)[]) : []).find(
+    (one) => one?.type === status?.overallPhase && one?.status === 'True',
   );
   return timeOf(status?.completionTime) ?? timeOf(terminal?.lastTransitionTime);
 }

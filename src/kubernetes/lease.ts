@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
@@ -35,6 +36,8 @@ export interface Term {
 }
 
 const pauseAfterErrorMs = 1_000;
+/** The least that a renewal may take. */
+const leastCallMs = 100;
 
 /**
  * Lets one replica at a time do something, by a Lease as the controllers of Kubernetes have them: whoever sees that it was
@@ -92,17 +95,21 @@ export class Lease {
     this.log.info({ lease: `${namespace}/${name}`, identity: this.identity }, 'lease acquired');
     const working = work(term).finally(() => over.abort());
     let renewedAt = performance.now();
+    const stopsAfterMs = this.options.durationMs - 2 * this.options.renewMs;
     while (!signal.aborted) {
       if (!(await pause(this.options.renewMs, signal))) break;
+      // Who has not heard of it by then stops before another replica may begin.
+      const due = deadlineIn(Math.max(leastCallMs, stopsAfterMs - (performance.now() - renewedAt)));
       try {
-        current = await this.write(current, annotations, this.identity);
+        current = await this.write(current, annotations, this.identity, { deadline: due.signal });
         renewedAt = performance.now();
         this.recovered();
       } catch (error) {
         this.report(error);
-        const since = performance.now() - renewedAt;
         // Somebody else has it, or may have by the time that we could ask again.
-        if (isFailure(error, 'conflict') || since > this.options.durationMs - 2 * this.options.renewMs) over.abort();
+        if (isFailure(error, 'conflict') || performance.now() - renewedAt >= stopsAfterMs) over.abort();
+      } finally {
+        due.clear();
       }
     }
     const reason: unknown = await working.then(
@@ -129,7 +136,9 @@ export class Lease {
       // Ours, when an answer of an earlier term was lost.
       const isFree =
         !holderIdentity || holderIdentity === this.identity || performance.now() - this.seen.at > lapsesAfterMs;
-      return isFree ? await this.write(lease, lease.metadata.annotations ?? {}, this.identity, true) : undefined;
+      return isFree
+        ? await this.write(lease, lease.metadata.annotations ?? {}, this.identity, { isTransition: true })
+        : undefined;
     } catch (error) {
       // Another replica was faster.
       if (!isFailure(error, 'conflict') && !isFailure(error, 'already-exists')) {
@@ -174,7 +183,7 @@ export class Lease {
     lease: LeaseObject,
     annotations: Readonly<Record<string, string>>,
     holderIdentity: string,
-    isTransition = false,
+    { isTransition = false, deadline }: { readonly isTransition?: boolean; readonly deadline?: AbortSignal } = {},
   ): Promise<LeaseObject> {
     const now = microTime();
     const body = {
@@ -190,7 +199,7 @@ export class Lease {
         ...(isTransition ? { acquireTime: now, leaseTransitions: (lease.spec?.leaseTransitions ?? 0) + 1 } : {}),
       },
     };
-    return this.api.call('PUT', `${this.collection}/${this.options.name}`, { body, repeat: false });
+    return this.api.call('PUT', `${this.collection}/${this.options.name}`, { body, repeat: false, signal: deadline });
   }
 
   private get collection(): string {

@@ -163,8 +163,10 @@ export class Owners {
     const key = keyOf(kind, namespace, name);
     // Names come from senders, and go into a path.
     if (this.absent.has(key) || !dnsName.test(namespace) || !dnsName.test(name)) return Promise.resolve(undefined);
-    if (this.places.waitingCount >= maxWaiting) return Promise.reject(new Error('too many owners are being read'));
-    const running = this.reading.get(key) ?? this.ask(kind, namespace, name, key);
+    let running = this.reading.get(key);
+    if (running === undefined && this.places.waitingCount >= maxWaiting)
+      return Promise.reject(new Error('too many owners are being read'));
+    running ??= this.ask(kind, namespace, name, key);
     this.reading.set(key, running);
     return beforeDeadline(running, deadline);
   }

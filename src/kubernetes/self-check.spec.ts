@@ -65,7 +65,6 @@ describe('SelfCheck', () => {
       true,
     ],
     ['invalid', 422, 'spec.a: Required', 'the installed CRD is not ours: spec.a: Required', true],
-    ['unauthenticated', 401, '', 'our own credentials are not accepted', true],
     ['namespace-unusable', 404, '', 'the fallback namespace kubernaut-system cannot be used', false],
     ['denied', 403, 'no', 'an admission policy refuses requests: no', false],
     ['webhook-unavailable', 500, 'x', 'an admission webhook does not answer: x', false],
@@ -77,6 +76,12 @@ describe('SelfCheck', () => {
       expect(await found()).toEqual([{ problem, essential }]);
     },
   );
+
+  it('says that our own credentials are not accepted, which nothing can be asked with', async () => {
+    reviews.failNext('unauthenticated', permissions.length);
+    trial('unauthenticated', 'Unauthorized', 401);
+    expect(await found()).toEqual([{ problem: 'our own credentials are not accepted', essential: true }]);
+  });
 
   it('takes a webhook that cannot be tried for none', async () => {
     trial('invalid', 'admission webhook "x" does not support dry run', 400);

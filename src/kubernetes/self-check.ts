@@ -1,7 +1,7 @@
 import type { LogSink } from '../logging/log-sink';
 import { deadlineIn } from '../deadline';
 import type { AccessReviewClient } from './access-review.client';
-import { KubernetesApiError } from './kubernetes-api.error';
+import { isFailure } from './kubernetes-api.error';
 import { inWords, type Permission } from './permissions';
 import type { RemediationRequestClient } from './remediation-request.client';
 import { tryRequest, type Finding } from './request-trial';
@@ -108,7 +108,9 @@ export class SelfCheck {
           essential: permission.essential,
         }));
     } catch (error) {
-      if (!(error instanceof KubernetesApiError) || error.failure !== 'forbidden') throw error;
+      // Told by the trial, which is refused as well.
+      if (isFailure(error, 'unauthenticated')) return [];
+      if (!isFailure(error, 'forbidden')) throw error;
       return [{ problem: 'cannot ask which permissions we have (SelfSubjectAccessReview)', essential: false }];
     }
   }

@@ -77,7 +77,7 @@ export class GatewayMetrics {
   ]);
   readonly requestErrors = counter(
     'gateway_remediation_request_errors_total',
-    'Calls for a RemediationRequest that failed, by reason.',
+    'Firing signals for which no RemediationRequest could be created, by reason.',
     ['reason'],
   );
   readonly alertToRequest = histogram(

@@ -1,10 +1,14 @@
-import { Inject, Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
 import { Authorizer } from '../auth/authorizer';
 import { CLOCK, type Clock } from '../clock';
 import { GatewayConfig } from '../config/gateway-config';
-import { identityOf, isByOwner, sourceName } from '../config/identity';
-import type { SourceSettings } from '../config/source-settings';
 import { deadlineIn } from '../deadline';
 import { EnvironmentOverrides } from '../kubernetes/environment-overrides';
 import { FALLBACK_NAMESPACE } from '../kubernetes/kubernetes.module';
@@ -19,9 +23,9 @@ import type { SharedLimit } from '../rate-limit/shared-limit';
 import type { OpenSignalState } from '../state/create-signal-state';
 import { SIGNAL_STATE } from '../state/state.module';
 import { CarriedSignals } from './carried-signals';
+import { Classifier } from './classifier';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
-import { identityRulesOf } from './identity/identity-rules';
 import { OwnerIdentity } from './identity/owner-identity';
 import type { Priority } from './priority/priority';
 import { PriorityEvaluator } from './priority/priority-evaluator';
@@ -30,52 +34,18 @@ import { policyOptionsOf, PriorityPolicy } from './priority/priority-policy';
 import { Recurrences } from './recurrence/recurrences';
 import { RequestOpener } from './request-opener';
 import { RequestStatus } from './request-status/request-status';
+import { cooldownOf, groupingOf, ownerRulesOf, rulesOf } from './rules';
 import { SignalJournal } from './signal-journal';
 import { SignalProcessor } from './signal-processor';
-import type { StormGrouping } from './storm/storm-group';
 import { StormCommits } from './storm/storm-commits';
 import { StormLookup } from './storm/storm-lookup';
-import { patternWindowMs, rateWindowMs, Storms } from './storm/storms';
-import type { IdentityRules } from '../signal/fingerprint';
-import type { StormRules } from '../state/storm-windows';
+import { Storms } from './storm/storms';
+
+/** Who evaluates the policy: this process, or an OPA server. */
+const PRIORITY_POLICY = Symbol('Policy');
 
 /** What a shutdown may take for counts that are not written yet. */
 const flushMs = 2_000;
-
-/** Milliseconds for which a request that is over still carries its incident. */
-function cooldownOf({ cooldown, ttl }: GatewayConfig['deduplication']): number {
-  return cooldown ?? ttl;
-}
-
-function groupingOf(config: GatewayConfig['stormDetection'], cluster: string): StormGrouping {
-  const { enabled, groupBy, excludeNamespaces, excludeAlerts } = config;
-  return { enabled, groupBy, excludeNamespaces, excludeAlerts, cluster };
-}
-
-function rulesOf(config: GatewayConfig['stormDetection']): StormRules {
-  const { rateThreshold, patternThreshold, similarityThreshold, aggregationWindow, maxWindow } = config;
-  return {
-    rateThreshold,
-    rateWindowMs,
-    patternThreshold,
-    patternWindowMs,
-    similarityThreshold,
-    aggregationWindowMs: aggregationWindow,
-    maxWindowMs: maxWindow,
-  };
-}
-
-/** Of the sources whose incidents are told apart by owner. */
-function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules> {
-  const sources = Object.entries(config.adapters).map(([name, settings]: [string, SourceSettings]) => {
-    return [sourceName(name), identityOf(config, settings)] as const;
-  });
-  return new Map(
-    sources
-      .filter(([, identity]) => isByOwner(identity))
-      .map(([source, identity]) => [source, identityRulesOf(config, identity)]),
-  );
-}
 
 @Module({
   imports: [AuthModule, RateLimitModule],
@@ -108,24 +78,25 @@ function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules>
         new EnvironmentClassifier(environment, namespaces, overrides),
     },
     {
-      provide: PriorityPolicy,
-      inject: [GatewayConfig, LOG],
-      useFactory: ({ priority }: GatewayConfig, log: LogSink) =>
-        priority.opaUrl === '' ? PriorityPolicy.load(policyOptionsOf(priority), log) : undefined,
+      provide: PRIORITY_POLICY,
+      inject: [GatewayConfig, CLOCK, LOG],
+      useFactory: ({ priority }: GatewayConfig, clock: Clock, log: LogSink) =>
+        priority.opaUrl === ''
+          ? PriorityPolicy.load(policyOptionsOf(priority), log)
+          : new OpaServer(priority.opaUrl, clock),
     },
     {
       provide: PriorityEvaluator,
-      inject: [GatewayConfig, PriorityPolicy, GatewayMetrics, CLOCK, LOG],
+      inject: [GatewayConfig, PRIORITY_POLICY, GatewayMetrics, LOG],
       useFactory: (
         { priority }: GatewayConfig,
-        policy: PriorityPolicy | undefined,
+        policy: PriorityPolicy | OpaServer,
         metrics: GatewayMetrics,
-        clock: Clock,
         log: LogSink,
       ) =>
         new PriorityEvaluator(
           new Map(Object.entries(priority.fallbackTable) as [string, Priority][]),
-          policy ?? new OpaServer(priority.opaUrl, clock),
+          policy,
           metrics,
           log,
         ),
@@ -251,8 +222,7 @@ function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules>
         new SignalProcessor(
           authorizer,
           deduplication,
-          environment,
-          priority,
+          new Classifier(environment, priority, metrics),
           requests,
           storms,
           new CarriedSignals(deduplication, storms, status),
@@ -265,22 +235,25 @@ function ownerRulesOf(config: GatewayConfig): ReadonlyMap<string, IdentityRules>
   ],
   exports: [SignalProcessor, Deduplication, RequestStatus, Recurrences, StormCommits],
 })
-export class ProcessingModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class ProcessingModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     @Inject(Recurrences) private readonly recurrences: Recurrences,
     @Inject(RequestStatus) private readonly status: RequestStatus,
-    @Inject(PriorityPolicy) private readonly policy: PriorityPolicy | undefined,
+    @Inject(PRIORITY_POLICY) private readonly policy: PriorityPolicy | OpaServer,
   ) {}
 
   onApplicationBootstrap(): void {
     this.recurrences.start();
-    this.policy?.follow();
+    if (this.policy instanceof PriorityPolicy) this.policy.follow();
   }
 
-  /** Before the connections to the API server are closed. */
-  async beforeApplicationShutdown(): Promise<void> {
+  beforeApplicationShutdown(): void {
     this.recurrences.stop();
-    this.policy?.stop();
+  }
+
+  /** After the last webhook was answered, and before the connections to the API server are closed: global modules end last. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.policy.stop();
     await this.status.flush(deadlineIn(flushMs).signal);
   }
 }

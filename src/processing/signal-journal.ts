@@ -4,6 +4,7 @@ import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, isSignal, type SignalReading, type Signal } from '../signal/signal';
 import { keyOf } from '../request-ref';
 import type { EnvironmentClassifier } from './environment/environment-classifier';
+import { isFiring } from './incident';
 import type { SignalOutcome } from './signal-outcome';
 
 /** Of one webhook, so many refusals and failures of one reason have a line each; the others are counted in one. */
@@ -24,6 +25,14 @@ export class SignalJournal {
   open(): JournalPage {
     return new JournalPage(this.metrics, this.environment, this.clock, this.log);
   }
+
+  /** Of a signal that was received before, and answered: it is not counted as received again. */
+  recordReopened(signal: Signal, outcome: SignalOutcome): void {
+    if (outcome.status === 'duplicate') return;
+    const page = this.open();
+    page.recordOutcome(signal, outcome);
+    page.close();
+  }
 }
 
 /** What is told of signals that came together. An outage or a broken sender does not fill the log with each of thousands. */
@@ -40,22 +49,22 @@ export class JournalPage {
   ) {}
 
   record(signal: SignalReading, outcome: SignalOutcome): void {
-    if (isSignal(signal)) this.received(signal, outcome);
-    this.count(signal, outcome);
-    this.write(signal, outcome);
+    if (isSignal(signal)) {
+      this.received(signal, outcome);
+      if (outcome.status === 'created' || outcome.status === 'storm_aggregated')
+        this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
+    }
+    this.recordOutcome(signal, outcome);
   }
 
-  /** Of a signal that was received before, and answered: it is not counted as received again. */
-  recordReopened(signal: Signal, outcome: SignalOutcome): void {
-    if (outcome.status === 'duplicate') return;
+  recordOutcome(signal: SignalReading, outcome: SignalOutcome): void {
     this.count(signal, outcome);
     this.write(signal, outcome);
   }
 
   /** Tells what was only counted so far. */
   close(): void {
-    for (const [cause, fields] of this.causes ?? [])
-      this.log.error(fields, `failed to create RemediationRequest: ${cause}`);
+    for (const [cause, fields] of this.causes ?? []) this.log.error(fields, cause);
     for (const [reason, signals] of this.lines ?? []) {
       const more = signals - maxLinesOfReason;
       if (more > 0) this.log.error({ reason, signals: more }, 'more signals were not taken');
@@ -70,7 +79,6 @@ export class JournalPage {
         this.metrics.requestsCreated.count({ environment, priority: outcome.priority });
         this.metrics.environmentSource.count({ source: outcome.environmentSource });
         this.metrics.prioritySource.count({ source: outcome.prioritySource });
-        if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       }
       case 'duplicate':
@@ -78,7 +86,6 @@ export class JournalPage {
         break;
       case 'storm_aggregated':
         this.metrics.stormMembers.count({ type: outcome.storm.type });
-        if (isSignal(signal)) this.metrics.alertToRequest.observe(this.secondsSinceStart(signal));
         break;
       case 'resolved':
         break;
@@ -91,11 +98,11 @@ export class JournalPage {
       case 'rejected':
         this.metrics.signalsRejected.count({ source, reason: outcome.reason });
         if (outcome.reason !== 'invalid' && outcome.reason !== 'forbidden')
-          this.createFailed(outcome.reason, outcome.summary);
+          this.failed(signal, outcome.reason, outcome.summary);
         break;
       case 'failed':
         this.metrics.signalsFailed.count({ source, reason: outcome.reason });
-        this.createFailed(outcome.reason, outcome.cause);
+        this.failed(signal, outcome.reason, outcome.cause);
         break;
     }
   }
@@ -113,12 +120,15 @@ export class JournalPage {
     this.metrics.signalsReceived.count({ source: signal.source, severity: signal.severity, environment });
   }
 
-  private createFailed(reason: string, cause: string): void {
-    this.metrics.requestErrors.count({ reason });
+  /** Nothing is created for what resolved, and what a limit of ours holds back no call was made for. */
+  private failed(signal: SignalReading, reason: string, cause: string): void {
+    const isCreate = isSignal(signal) && isFiring(signal) && reason !== 'namespace_over_limit';
+    if (isCreate) this.metrics.requestErrors.count({ reason });
+    const text = `${isCreate ? 'failed to create RemediationRequest' : 'a signal was not taken'}: ${cause}`;
     this.causes ??= new Map();
-    const known = this.causes.get(cause);
+    const known = this.causes.get(text);
     if (known !== undefined) known.signals++;
-    else if (this.causes.size < maxCauses) this.causes.set(cause, { reason, signals: 1 });
+    else if (this.causes.size < maxCauses) this.causes.set(text, { reason, signals: 1 });
   }
 
   private write(signal: SignalReading, outcome: SignalOutcome): void {

@@ -727,6 +727,14 @@ describe('SignalProcessor', () => {
     ]);
   });
 
+  it('does not say that a create failed where nothing was to be created', async () => {
+    await process(pod('a'));
+    requests.failNext('patch', 'unavailable', 10);
+    expect(statuses(await process(resolvedPod('a')))).toEqual(['failed']);
+    expect(replica.log.messages).toContain('a signal was not taken: told to fail: unavailable');
+    expect(replica.log.messages).not.toContainEqual(expect.stringContaining('failed to create'));
+  });
+
   describe('of names and namespaces', () => {
     it('makes two objects of two incidents whose fingerprints begin alike', async () => {
       const [one, other] = [

@@ -10,8 +10,8 @@ import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading
 import type { RequestRef } from '../request-ref';
 import type { Occurrences } from '../state/signal-state';
 import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
-import type { EnvironmentClassifier } from './environment/environment-classifier';
 import type { CarriedSignals } from './carried-signals';
+import type { Classifier } from './classifier';
 import { toUnprocessed } from './failure';
 import { isFiring, type Incident, type Outcomes } from './incident';
 import type { OwnerIdentity } from './identity/owner-identity';
@@ -19,7 +19,6 @@ import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
 import type { Classification } from '../kubernetes/remediation-request.factory';
 import { concurrently } from './concurrently';
-import type { PriorityEvaluator } from './priority/priority-evaluator';
 import type { RequestOpener } from './request-opener';
 import { firingAlertsAfter } from './request-status/signal-status';
 import { alertOf, sightingOf } from './request-status/sighting';
@@ -28,9 +27,6 @@ import type { Created, DuplicateReason, SignalOutcome } from './signal-outcome';
 
 /** So many alerts are mapped, claimed and answered before other requests get their turn of the event loop. */
 const batchSize = 500;
-/** So many signals are classified in one go, if that takes no longer. Milliseconds. */
-const inOneGo = 16;
-const inOneGoMs = 10;
 /** Who waits for another replica looks at the cluster after so many polls, about half a second. */
 const attemptsBeforeLooking = 4;
 
@@ -67,8 +63,7 @@ export class SignalProcessor {
   constructor(
     private readonly authorizer: Authorizer,
     private readonly deduplication: Deduplication,
-    private readonly environment: EnvironmentClassifier,
-    private readonly priority: PriorityEvaluator,
+    private readonly classifier: Classifier,
     private readonly requests: RequestOpener,
     private readonly storms: Storms,
     private readonly carriedSignals: CarriedSignals,
@@ -107,9 +102,7 @@ export class SignalProcessor {
     const incident = { signal, all: alerts.length > 0 ? alerts : [signal], reopened: true };
     await this.processFiring([incident], outcomes, deadline);
     const outcome = outcomes.get(signal) ?? toUnprocessed(signal, new Error('a signal has no outcome'));
-    const page = this.journal.open();
-    page.recordReopened(signal, outcome);
-    page.close();
+    this.journal.recordReopened(signal, outcome);
     return outcome;
   }
 
@@ -137,9 +130,7 @@ export class SignalProcessor {
     } catch (error) {
       outcome = toUnprocessed(signal, error);
     }
-    const page = this.journal.open();
-    page.recordReopened(signal, outcome);
-    page.close();
+    this.journal.recordReopened(signal, outcome);
     return outcome;
   }
 
@@ -394,69 +385,19 @@ export class SignalProcessor {
   private async openEach(ones: readonly Uncarried[], deadline: AbortSignal): Promise<Processed[]> {
     if (ones.length === 0) return [];
     try {
-      await this.environment.ready(deadline);
+      await this.classifier.ready(deadline);
     } catch (error) {
       return ones.map((one) => unprocessed(one, error));
     }
-    const classified: (Classification | Promise<Classification>)[] = [];
-    return concurrently(ones, (one, i) => {
-      if (deadline.aborted) return unprocessed(one, new DeadlineExceededError());
-      if (i === classified.length) this.classifyAhead(ones, classified);
-      return this.open(one, classified[i], deadline);
-    });
-  }
-
-  /**
-   * Classifies the next signal and those after it, 16 in all, until one is not decided at once or 10 ms have passed. In one go each
-   * costs less than between two calls of the API server.
-   */
-  private classifyAhead(ones: readonly Uncarried[], classified: (Classification | Promise<Classification>)[]): void {
-    const begin = performance.now();
-    const end = Math.min(classified.length + inOneGo, ones.length);
-    for (const { fresh } of ones.slice(classified.length, end)) {
-      const classification = this.tryToClassify(fresh.signal);
-      classified.push(classification);
-      if (classification instanceof Promise) {
-        // It is heard of when it is the turn of its signal, which may be later, or never.
-        classification.catch(() => undefined);
-        return;
-      }
-      if (performance.now() - begin > inOneGoMs) return;
-    }
-  }
-
-  /** As `classificationOf`, but never throws: what fails one signal does not fail those beside it. */
-  private tryToClassify(signal: Signal): Classification | Promise<Classification> {
-    try {
-      return this.classificationOf(signal, false);
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-    }
+    const classified = this.classifier.inTurn(ones.map(({ fresh }) => fresh.signal));
+    return concurrently(ones, (one, i) =>
+      deadline.aborted ? unprocessed(one, new DeadlineExceededError()) : this.open(one, classified(i), deadline),
+    );
   }
 
   private async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {
-    await this.environment.ready(deadline);
-    return this.classificationOf(signal, true);
-  }
-
-  /** At once, unless the policy is somewhere else. */
-  private classificationOf(signal: Signal, storm: boolean): Classification | Promise<Classification> {
-    const end = this.metrics.stage('classify');
-    const environment = this.environment.classify(signal);
-    const decision = this.priority.evaluate(signal, environment.environment, storm);
-    if (decision instanceof Promise)
-      return decision.then((priority) => {
-        end();
-        return { ...environment, ...priority };
-      });
-    end();
-    const { priority, prioritySource } = decision;
-    return {
-      environment: environment.environment,
-      environmentSource: environment.environmentSource,
-      priority,
-      prioritySource,
-    };
+    await this.classifier.ready(deadline);
+    return this.classifier.classify(signal, true);
   }
 
   /** Opens the request of a new signal. Never rejects. */
@@ -494,7 +435,7 @@ function carried({ incident, fresh }: HeldIncident, known: KnownRequest, reason:
   const request = refOf(known);
   return {
     incident,
-    outcome: { ...seenOnce(fresh.signal), status: 'duplicate', request, reason },
+    outcome: { ...seenBefore(fresh.signal, known), status: 'duplicate', request, reason },
     settlement: { fresh, request, known, storm: known.storm !== undefined },
   };
 }

@@ -40,10 +40,6 @@ export class TokenBuckets {
     bucket.tokens = Math.min(this.size.capacity, bucket.tokens + 1);
   }
 
-  remaining(key: string): number {
-    return Math.floor(this.filled(key).tokens);
-  }
-
   private filled(key: string): Bucket {
     const now = this.clock.now();
     const bucket = this.buckets.get(key) ?? { tokens: this.size.capacity, updatedAt: now };

@@ -1,14 +1,9 @@
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { Gateway } from '../../src/gateway';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
 import { eventually } from '../support/eventually';
+import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
 import { FaultyApi, statusFault, type Fault } from '../support/faulty-api';
 import { postWebhook, requestsNamed, sender } from '../support/sender';
-import { silentLogger } from '../support/test-gateway';
 import { firing, webhook } from '../support/webhook';
 
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
@@ -22,23 +17,10 @@ describe('of an API server that has trouble, the gateway', () => {
   let gateway: Gateway;
 
   beforeEach(async () => {
-    server = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender, { ...sender, token: 'other' }],
-      objects: standaloneObjects(),
-    });
+    server = await startCluster([sender, { ...sender, token: 'other' }]);
     api = await FaultyApi.start(server.url);
-    const config = loadConfig({
-      env: {},
-      defaults: {
-        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-        metrics: { enabled: false },
-        redis: { addr: '' },
-        storm_detection: { enabled: false },
-      },
-    });
-    gateway = await startGateway({ config, logger: silentLogger(), kubernetesServer: api.url });
-    await eventually(async () => expect((await fetch(`${gateway.url}/ready`)).status).toBe(200));
+    gateway = await startGatewayOn(api.url);
+    await untilReady(gateway);
     // The caller is known and may send from here on.
     expect((await post('Before')).status).toBe(201);
     api.calls.length = 0;

@@ -1,11 +1,7 @@
 import pino, { type Logger } from 'pino';
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { Gateway } from '../../src/gateway';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi, statusFault, type Fault } from '../support/faulty-api';
 import { postWebhook, requestsNamed, sender } from '../support/sender';
@@ -27,11 +23,7 @@ describe('while the API server has trouble, the gateway', () => {
   const logged: Record<string, unknown>[] = [];
 
   beforeEach(async () => {
-    server = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender, { ...sender, token: 'other' }],
-      objects: standaloneObjects(),
-    });
+    server = await startCluster([sender, { ...sender, token: 'other' }]);
     api = await FaultyApi.start(server.url);
     logged.length = 0;
     const logger = pino(
@@ -50,17 +42,8 @@ describe('while the API server has trouble, the gateway', () => {
   });
 
   async function start(logger: Logger): Promise<Gateway> {
-    const config = loadConfig({
-      env: {},
-      defaults: {
-        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-        metrics: { listen_addr: '127.0.0.1:0' },
-        redis: { addr: '' },
-        storm_detection: { enabled: false },
-      },
-    });
-    const started = await startGateway({ config, logger, kubernetesServer: api.url });
-    await eventually(async () => expect((await fetch(`${started.url}/ready`)).status).toBe(200));
+    const started = await startGatewayOn(api.url, { metrics: { listen_addr: '127.0.0.1:0' } }, logger);
+    await untilReady(started);
     return started;
   }
 

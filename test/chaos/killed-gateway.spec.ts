@@ -1,14 +1,11 @@
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
 import { GatewayProcess } from '../support/gateway-process';
 import { RedisProxy } from '../support/redis-proxy';
 import { RedisServer } from '../support/redis-server';
-import { requestsNamed, sender } from '../support/sender';
+import { requestsNamed } from '../support/sender';
 import { firing, resolved, webhook } from '../support/webhook';
 
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
@@ -30,11 +27,7 @@ describe('a gateway that is killed with -9', () => {
 
   beforeAll(async () => {
     redis = await RedisServer.start();
-    api = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender],
-      objects: standaloneObjects(),
-    });
+    api = await startCluster();
     survivor = await GatewayProcess.start({ api: api.url, redis: redis.addr });
   }, 30_000);
   afterAll(async () => {

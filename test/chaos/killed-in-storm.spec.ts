@@ -1,12 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster } from '../support/a-cluster';
 import { GatewayProcess } from '../support/gateway-process';
 import { RedisServer } from '../support/redis-server';
-import { postWebhook, requestsNamed, sender } from '../support/sender';
+import { postWebhook, requestsNamed } from '../support/sender';
 import { firing, webhook } from '../support/webhook';
 
 const alertsPerPost = 20;
@@ -19,11 +16,7 @@ describe('in the middle of a storm', () => {
 
   beforeEach(async () => {
     redis = await RedisServer.start();
-    api = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender],
-      objects: standaloneObjects(),
-    });
+    api = await startCluster();
     const settings = { storm_detection: {} };
     gateways = await Promise.all(
       [1, 2, 3].map(() => GatewayProcess.start({ api: api.url, redis: redis.addr, settings })),

@@ -1,13 +1,10 @@
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
 import { GatewayProcess } from '../support/gateway-process';
-import { requestsNamed, sender } from '../support/sender';
+import { requestsNamed } from '../support/sender';
 import { firing, webhook } from '../support/webhook';
 
 const creates = { method: 'POST', path: /\/remediationrequests\?fieldValidation=Strict$/ };
@@ -20,11 +17,7 @@ describe('a gateway without Redis that is killed with -9', () => {
   let doomed: GatewayProcess;
 
   beforeAll(async () => {
-    server = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender],
-      objects: standaloneObjects(),
-    });
+    server = await startCluster();
     survivor = await GatewayProcess.start({ api: server.url, redis: '' });
   }, 30_000);
   afterAll(async () => {

@@ -1,15 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
+import type { Gateway } from '../../src/gateway';
 import type { RemediationRequest } from '../../src/kubernetes/remediation-request';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
 import { eventually } from '../support/eventually';
+import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
 import { FaultyApi, statusFault } from '../support/faulty-api';
-import { silentLogger } from '../support/test-gateway';
 
 const eventsPath = '/api/v1/namespaces/test/events';
 const leasePath = '/apis/coordination.k8s.io/v1/namespaces/kubernaut-system/leases/kubernaut-gateway-event-watch';
@@ -26,11 +21,7 @@ describe('the watch of events', () => {
   let gateways: Gateway[] = [];
 
   beforeEach(async () => {
-    server = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [{ token: 'good', username: 'sender' }],
-      objects: standaloneObjects(),
-    });
+    server = await startCluster([{ token: 'good', username: 'sender' }]);
   });
   afterEach(async () => {
     await Promise.all(gateways.map((gateway) => gateway.close()));
@@ -42,19 +33,9 @@ describe('the watch of events', () => {
   const start = async () => {
     const way = await FaultyApi.start(server.url);
     ways.push(way);
-    const config = loadConfig({
-      env: {},
-      defaults: {
-        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-        metrics: { enabled: false },
-        redis: { addr: '' },
-        storm_detection: { enabled: false },
-        adapters: { kubernetes_event: { watch: true } },
-      },
-    });
-    const gateway = await startGateway({ config, logger: silentLogger(), kubernetesServer: way.url });
+    const gateway = await startGatewayOn(way.url, { adapters: { kubernetes_event: { watch: true } } });
     gateways.push(gateway);
-    await eventually(async () => expect((await fetch(`${gateway.url}/ready`)).status).toBe(200));
+    await untilReady(gateway);
     return { gateway, way };
   };
   const stop = async (gateway: Gateway) => {

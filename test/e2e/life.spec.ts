@@ -2,7 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
+import { FaultyApi } from '../support/faulty-api';
+import { postWebhook, requestsNamed } from '../support/sender';
+import { firing, webhook } from '../support/webhook';
 
 const root = join(__dirname, '../..');
 const body = (pod: string) =>
@@ -56,6 +60,35 @@ const namesIn = async (apiUrl: string) => {
   };
   return list.items.map(({ spec }) => spec.resource.name).sort();
 };
+
+describe('a gateway that stops', () => {
+  it('writes how often signals were seen that it still acknowledged', async () => {
+    const cluster = await startCluster();
+    const api = await FaultyApi.start(cluster.url);
+    const gateway = await startGatewayOn(api.url, { server: { listen_addr: '127.0.0.1:0', shutdown_delay: '300ms' } });
+    try {
+      await untilReady(gateway);
+      const send = () => postWebhook(gateway.url, webhook(firing({ alertname: 'Last', namespace: 'test', pod: 'a' })));
+      expect((await send()).status).toBe(201);
+      api.fail({ method: 'PATCH' }, { delayMs: 900 }, 100);
+      let seen = 1;
+      const closing = gateway.close();
+      for (;;) {
+        const answer = await send().catch(() => undefined);
+        if (answer === undefined) break;
+        expect(answer.status).toBe(202);
+        seen++;
+      }
+      await closing;
+      expect(seen).toBeGreaterThan(1);
+      const [request] = await requestsNamed(cluster.url, 'Last');
+      expect(request?.status?.deduplication?.occurrenceCount).toBe(seen);
+    } finally {
+      await api.close();
+      await cluster.close();
+    }
+  });
+});
 
 describe('the life of a process', () => {
   let data: string;

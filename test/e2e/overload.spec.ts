@@ -1,11 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
 import { GatewayProcess } from '../support/gateway-process';
@@ -30,11 +27,7 @@ describe('more webhooks than there is memory for', () => {
   let api: FaultyApi;
   let gateway: GatewayProcess;
   beforeEach(async () => {
-    server = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender],
-      objects: standaloneObjects(),
-    });
+    server = await startCluster();
     api = await FaultyApi.start(server.url);
     // Three quarters of the chart's limit, as in the image.
     gateway = await GatewayProcess.start({

@@ -1,9 +1,9 @@
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
+import type { Gateway } from '../../src/gateway';
+import { startGatewayOn } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi, statusFault } from '../support/faulty-api';
 import { postWebhook } from '../support/sender';
-import { silentLogger, startTestGateway, type TestGateway } from '../support/test-gateway';
+import { startTestGateway, type TestGateway } from '../support/test-gateway';
 import { firing, resolved, webhook } from '../support/webhook';
 
 interface Owned {
@@ -139,16 +139,7 @@ describe('owners', () => {
     let way: FaultyApi;
     let again: Gateway;
     const startAgain = async () => {
-      const config = loadConfig({
-        env: {},
-        defaults: {
-          server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-          metrics: { enabled: false },
-          redis: { addr: '' },
-          fingerprint: { identity: 'owner' },
-        },
-      });
-      again = await startGateway({ config, logger: silentLogger(), kubernetesServer: way.url });
+      again = await startGatewayOn(way.url, { fingerprint: { identity: 'owner' } });
     };
     const ready = async () => {
       const response = await fetch(`${again.url}/ready`);

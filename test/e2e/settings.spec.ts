@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
+import type { Gateway } from '../../src/gateway';
 import { eventually } from '../support/eventually';
+import { startGatewayOn, untilReady } from '../support/a-cluster';
 import { FaultyApi } from '../support/faulty-api';
-import { silentLogger, startTestGateway, type TestGateway } from '../support/test-gateway';
+import { startTestGateway, type TestGateway } from '../support/test-gateway';
 import { firing, webhook } from '../support/webhook';
 
 /** Settings whose effect no other spec shows. */
@@ -92,18 +92,8 @@ describe('the setting', () => {
     const startBehind = async (kubernetes: object) => {
       await start({});
       api = await FaultyApi.start(gateway.apiUrl);
-      const config = loadConfig({
-        env: {},
-        defaults: {
-          server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-          metrics: { enabled: false },
-          redis: { addr: '' },
-          storm_detection: { enabled: false },
-          kubernetes,
-        },
-      });
-      behind = await startGateway({ config, logger: silentLogger(), kubernetesServer: api.url });
-      await eventually(async () => expect((await fetch(`${behind.url}/ready`)).status).toBe(200));
+      behind = await startGatewayOn(api.url, { kubernetes });
+      await untilReady(behind);
     };
     const creates = { method: 'POST', path: /\/remediationrequests\?(?!.*dryRun)/ };
     const post = async (...alerts: object[]) =>

@@ -1,11 +1,7 @@
-import {
-  startKubernetesApiServer,
-  type KubernetesApiServer,
-} from '../../src/standalone/api-server/kubernetes-api-server';
-import { standaloneObjects } from '../../src/standalone/standalone';
+import type { KubernetesApiServer } from '../../src/standalone/api-server/kubernetes-api-server';
+import { startCluster } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { GatewayProcess } from '../support/gateway-process';
-import { sender } from '../support/sender';
 import { firing, webhook } from '../support/webhook';
 
 /** Posts until what a webhook passes is compiled: some 200 functions. */
@@ -19,11 +15,7 @@ describe('a gateway that is quiet for a while', () => {
   let gateway: GatewayProcess;
 
   beforeAll(async () => {
-    api = await startKubernetesApiServer({
-      listen: { host: '127.0.0.1', port: 0 },
-      tokens: [sender],
-      objects: standaloneObjects(),
-    });
+    api = await startCluster();
     gateway = await GatewayProcess.start({
       api: api.url,
       redis: '',

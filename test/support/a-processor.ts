@@ -3,6 +3,7 @@ import type { Caller } from '../../src/caller';
 import type { Clock } from '../../src/clock';
 import { GatewayMetrics } from '../../src/metrics/gateway-metrics';
 import { CarriedSignals } from '../../src/processing/carried-signals';
+import { Classifier } from '../../src/processing/classifier';
 import { Deduplication } from '../../src/processing/deduplication/deduplication';
 import { EnvironmentClassifier } from '../../src/processing/environment/environment-classifier';
 import { PriorityEvaluator } from '../../src/processing/priority/priority-evaluator';
@@ -118,8 +119,7 @@ export function aProcessor(
   const processor = new SignalProcessor(
     authorizer,
     deduplication,
-    environment,
-    priority,
+    new Classifier(environment, priority, metrics),
     opener,
     storms,
     new CarriedSignals(deduplication, storms, status),

@@ -48,10 +48,13 @@ export type Claimed =
   | { readonly kind: 'failed'; readonly error: unknown };
 
 type Duplicated = Extract<Claim, { outcome: 'duplicate' }>;
-/** The place of a signal among others, and what is remembered of it. */
+/** A signal whose entry points to a request that is over, or that the watch does not show. */
 interface Undecided {
+  /** Its place among the others. */
   readonly at: number;
+  readonly signal: Signal;
   readonly claim: Duplicated;
+  readonly known: KnownRequest | undefined;
 }
 
 /** What there is of a request. */
@@ -93,44 +96,41 @@ export class Deduplication {
    */
   async claim(signals: readonly Signal[], deadline: AbortSignal): Promise<Claimed[]> {
     const claims = await this.state.claim(signals);
-    const unseen: Undecided[] = [];
-    const over: Undecided[] = [];
-    const decide = (at: number, claim: Duplicated, known: Looked): Claimed => {
-      if (known !== 'deleted' && (known === 'unknown' || !this.isOver(claim, known))) return carriedBy(claim, known);
-      over.push({ at, claim });
-      return pending;
-    };
+    const undecided: Undecided[] = [];
     const claimed = signals.map((signal, at) => {
       const claim = claims[at];
       if (claim?.outcome !== 'duplicate') return this.held(signal, claim);
       const known = this.index.get(claim.request);
-      if (known !== undefined) return decide(at, claim, known);
-      unseen.push({ at, claim });
+      if (known !== undefined && !this.isOver(claim, known)) return carriedBy(claim, known);
+      undecided.push({ at, signal, claim, known });
       return pending;
     });
-    if (unseen.length > 0) {
-      // Together, each request once, however many signals it carries.
-      const look = this.lookOnce(deadline);
-      const looked = await Promise.allSettled(unseen.map(({ claim }) => look(claim)));
-      for (const [i, { at, claim }] of unseen.entries()) {
-        const found = looked[i];
-        claimed[at] =
-          found?.status === 'fulfilled' ? decide(at, claim, found.value) : { kind: 'failed', error: found?.reason };
-      }
-    }
-    if (over.length > 0) {
-      // Without an answer they stay open, and the next round hears why; the fresh ones of this round must not be lost.
-      const again = await this.state
-        .claim(over.map(({ claim }) => ({ fingerprint: claim.fingerprint, over: claim.request })))
-        .catch((): Claim[] => []);
-      for (const [i, { at }] of over.entries()) {
-        const claim = again[i];
-        const signal = signals[at];
-        if (claim?.outcome === 'duplicate') claimed[at] = carriedBy(claim, 'unknown');
-        else if (signal !== undefined) claimed[at] = this.held(signal, claim);
-      }
-    }
+    if (undecided.length > 0) await this.decide(undecided, claimed, deadline);
     return claimed;
+  }
+
+  /** Asks the API server for what is not watched, and claims again what turns out to be over. Never rejects: fresh ones stand beside these. */
+  private async decide(undecided: readonly Undecided[], claimed: Claimed[], deadline: AbortSignal): Promise<void> {
+    // Together, each request once, however many signals it carries.
+    const look = this.lookOnce(deadline);
+    const looked = await Promise.allSettled(undecided.map(async ({ claim, known }) => known ?? look(claim)));
+    const over: Undecided[] = [];
+    for (const [i, one] of undecided.entries()) {
+      const found = looked[i];
+      if (found?.status !== 'fulfilled') claimed[one.at] = { kind: 'failed', error: found?.reason };
+      else if (found.value === 'deleted' || (found.value !== 'unknown' && this.isOver(one.claim, found.value)))
+        over.push(one);
+      else claimed[one.at] = carriedBy(one.claim, found.value);
+    }
+    if (over.length === 0) return;
+    // Without an answer they stay open, and the next round hears why.
+    const again = await this.state
+      .claim(over.map(({ claim: { fingerprint, request } }) => ({ fingerprint, over: request })))
+      .catch((): Claim[] => []);
+    for (const [i, { at, signal }] of over.entries()) {
+      const claim = again[i];
+      claimed[at] = claim?.outcome === 'duplicate' ? carriedBy(claim, 'unknown') : this.held(signal, claim);
+    }
   }
 
   /** Commits what has a request and gives the others back. One round trip; a failure is harmless, for the object exists. */

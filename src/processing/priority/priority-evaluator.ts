@@ -4,7 +4,10 @@ import type { Signal } from '../../signal/signal';
 import { policyInputOf, type PolicyInput } from './policy-input';
 import type { Priority } from './priority';
 import { priorityByTable, type PriorityTable } from './priority-table';
-import type { PolicyVerdict } from './rego-policy';
+import type { PolicyFailure, PolicyVerdict } from './rego-policy';
+
+/** A failure of one kind is told once in so long. Milliseconds. */
+const tellEveryMs = 60_000;
 
 /** Whoever evaluates the policy: this process, or an OPA server. */
 export interface Policy {
@@ -19,7 +22,8 @@ export interface PriorityDecision {
 
 /** Says how urgent a signal is: by the policy, and by the table what that does not decide. */
 export class PriorityEvaluator {
-  private failing: string | undefined;
+  /** By kind of failure, by the monotonic clock. */
+  private readonly toldAt = new Map<PolicyFailure, number>();
 
   constructor(
     private readonly table: PriorityTable,
@@ -38,17 +42,18 @@ export class PriorityEvaluator {
 
   private decide(verdict: PolicyVerdict, signal: Signal, environment: string): PriorityDecision {
     if ('priority' in verdict) {
-      this.failing = undefined;
       return { priority: verdict.priority, prioritySource: 'rego_policy' };
     }
     this.metrics.policyFailures.count({ reason: verdict.failure });
-    // Told on change, not for each signal.
-    if (this.failing !== verdict.failure)
-      this.log.warn(
-        { reason: verdict.reason, failure: verdict.failure },
-        'priority by the table: the policy did not decide',
-      );
-    this.failing = verdict.failure;
+    this.tell(verdict);
     return { priority: priorityByTable(this.table, signal.severity, environment), prioritySource: 'fallback_table' };
+  }
+
+  /** Not for each signal: a policy may answer some of them and not others. */
+  private tell({ failure, reason }: Exclude<PolicyVerdict, { readonly priority: Priority }>): void {
+    const now = performance.now();
+    if (now - (this.toldAt.get(failure) ?? Number.NEGATIVE_INFINITY) < tellEveryMs) return;
+    this.toldAt.set(failure, now);
+    this.log.warn({ reason, failure }, 'priority by the table: the policy did not decide');
   }
 }

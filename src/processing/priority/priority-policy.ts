@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { defaultPolicyPath, type GatewayConfig } from '../../config/gateway-config';
+import { versionOf } from '../../file-version';
 import type { LogSink } from '../../logging/log-sink';
 import { readPolicy, shippedPolicy } from './policy-file';
 import type { PolicyInput } from './policy-input';
@@ -34,7 +34,7 @@ export class PriorityPolicy {
 
   /** @throws Error with file, line and reason when the policy cannot be used */
   static async load(options: PriorityPolicyOptions, log: LogSink): Promise<PriorityPolicy> {
-    const seen = await versionOf(options.file);
+    const seen = versionOf(options.file);
     const policy = await usablePolicy(options);
     return new PriorityPolicy(policy, seen, options, log);
   }
@@ -58,7 +58,7 @@ export class PriorityPolicy {
 
   private async look(): Promise<void> {
     const { file } = this.options;
-    const now = await versionOf(file);
+    const now = versionOf(file);
     // One that is gone for a moment is being replaced.
     if (now === undefined || now === this.seen) return;
     this.seen = now;
@@ -73,16 +73,11 @@ export class PriorityPolicy {
 
 /** @throws Error with file, line and reason when it cannot be used */
 export async function usablePolicy({ file, fileMayBeAbsent, opaPath }: PriorityPolicyOptions): Promise<RegoPolicy> {
-  const isAbsent = (await versionOf(file)) === undefined;
+  const isAbsent = versionOf(file) === undefined;
   if (isAbsent && !fileMayBeAbsent) throw new Error(`priority.rego_policy_path: ${file} cannot be read`);
   // The one that comes with the gateway is tried by its tests.
   if (isAbsent) return new RegoPolicy(await shippedPolicy());
   const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
   return new RegoPolicy(compiled);
-}
-
-async function versionOf(file: string): Promise<string | undefined> {
-  const found = await stat(file).catch(() => undefined);
-  return found && `${found.ino} ${found.mtimeMs} ${found.size}`;
 }

@@ -49,6 +49,21 @@ describe('RequestStatus', () => {
     expect(written()?.signal).toMatchObject({ state: 'Resolved', resolvedAt: '2025-10-04T12:00:00Z' });
   });
 
+  it.each(['denied', 'invalid'] as const)(
+    'gives up what is refused for good (%s), and says so once',
+    async (failure) => {
+      requests.failNext('patch', failure, 3);
+      await expect(note([of({ status: 'resolved', endsAt: noon })])).rejects.toMatchObject({ failure });
+      for (let count = 2; count < 4; count++) {
+        await note(undefined, count);
+        await eventually(() => expect(status.pendingCount).toBe(0));
+      }
+      expect(log.messages).toEqual(['status of a request is refused']);
+      await note(undefined, 4);
+      await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(4));
+    },
+  );
+
   it('writes counts behind the caller, together, and as the last one says', async () => {
     for (let count = 2; count <= 50; count++) await note(undefined, count);
     expect(patches()).toBe(0);

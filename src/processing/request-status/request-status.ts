@@ -7,6 +7,7 @@ import type { RemediationRequestIndex } from '../../kubernetes/remediation-reque
 import type { LogSink } from '../../logging/log-sink';
 import { outsideRequests } from '../../outside-requests';
 import type { Occurrences } from '../../state/signal-state';
+import { recentlyUsed } from '../../recently-used';
 import { keyOf, type RequestRef } from '../../request-ref';
 import { concurrently } from '../concurrently';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
@@ -36,14 +37,15 @@ interface Pending extends Change {
   changing: boolean;
   /** In a row. */
   failures: number;
-  /** When it was written last, by the monotonic clock. */
-  writtenAt: number;
+  /** When its count may be written alone, by the monotonic clock: an interval after the last write. */
+  countableAt: number;
 }
 
 /** What one write is about. */
 type TakenChange = Change & Pick<Pending, 'waiters'>;
 
 const maxPending = 10_000;
+const maxRefused = 1_000;
 /** Of which only counts wait: what senders wait for must always find room beside them. */
 const maxCounting = 5_000;
 /** Of one object; what a webhook is processed in at once fits. */
@@ -69,6 +71,8 @@ export class RequestStatus {
   /** What a sender waits for is not held up by it, and what decides about requests not by counts. */
   private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), isUrgent);
   private failing = false;
+  /** Whose refusal is told. */
+  private readonly refused = recentlyUsed<string, true>(maxRefused);
   private ending = false;
 
   constructor(
@@ -187,7 +191,7 @@ export class RequestStatus {
         running: undefined,
         changing: false,
         failures: 0,
-        writtenAt: Number.NEGATIVE_INFINITY,
+        countableAt: 0,
       };
       this.pending.set(key, entry);
     }
@@ -197,8 +201,7 @@ export class RequestStatus {
   /** Unless a write is under way, which will go on with it. */
   private schedule(entry: Pending, afterMs: number): void {
     if (entry.running !== undefined) return;
-    const nextTurnMs = entry.writtenAt + countIntervalMs - performance.now();
-    this.counts.add(entry, Math.max(afterMs, nextTurnMs));
+    this.counts.add(entry, Math.max(afterMs, entry.countableAt - performance.now()));
   }
 
   /** It is kept until it may be written again: who comes earlier has to wait for that. */
@@ -243,8 +246,18 @@ export class RequestStatus {
     else this.schedule(entry, Math.min(retryMs * 2 ** (failures - 1), maxRetryMs) * (0.75 + Math.random() / 2));
   }
 
-  /** Waiters have been told and will be asked again by their sender. All is kept: others may have been told that it is. */
+  /**
+   * Waiters have been told and will be asked again by their sender. All is kept, for others may have been told that it is; not what is refused
+   * for good, which no repetition would write.
+   */
   private failed(entry: Pending, change: TakenChange, error: unknown): void {
+    if (isFailure(error, 'denied') || isFailure(error, 'invalid')) {
+      const key = keyOf(entry.ref);
+      if (!this.refused.has(key))
+        this.log.warn({ remediation_request: key, reason: error.message }, 'status of a request is refused');
+      this.refused.set(key, true);
+      return;
+    }
     entry.failures++;
     for (const [alert, sighting] of change.sightings)
       if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
@@ -260,7 +273,7 @@ export class RequestStatus {
   /** @returns the request as it then stands, `undefined` when it is gone */
   private async apply(entry: Pending, change: TakenChange, signal: AbortSignal): Promise<KnownRequest | undefined> {
     const { ref } = entry;
-    const countsAreDue = this.ending || performance.now() - entry.writtenAt >= countIntervalMs;
+    const countsAreDue = this.ending || performance.now() >= entry.countableAt;
     entry.changing = change.sightings.size > 0;
     let known = change.readFirst ? undefined : this.index.get(ref);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -270,7 +283,7 @@ export class RequestStatus {
         if (postponed !== undefined) count(entry, postponed);
         if (patch === undefined) return known;
         const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
-        entry.writtenAt = performance.now();
+        entry.countableAt = performance.now() + countIntervalMs;
         return this.index.observe(patched);
       } catch (error) {
         if (isFailure(error, 'not-found')) return undefined;

@@ -19,7 +19,6 @@ import type { StormWindow } from '../../state/storm-windows';
 import { alertOf } from '../request-status/sighting';
 import { resourceOf } from './storm-group';
 
-/** As Kubernetes names objects; what is longer names none. */
 /** Longer than Alertmanager waits before it tells of a new alert, as it is commonly configured. */
 const quietMs = 120_000;
 
