@@ -25,6 +25,7 @@ const forAll = [
   'clock.ts',
   'cohort.ts',
   'deadline.ts',
+  'file-version.ts',
   'lanes.ts',
   'outside-requests.ts',
   'package-file.ts',

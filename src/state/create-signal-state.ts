@@ -66,9 +66,15 @@ export function createSignalState(options: SignalStateOptions): OpenSignalState 
     return { state: local, storms: localStorms, members: localMembers, ...sizes, close };
   }
 
+  let wasUp = false;
   const connection = new RedisConnection({
     ...redis,
-    onChange: options.onRedisChange,
+    onChange: (status) => {
+      // What an outage before this one left here was seen again since, by the shared memory.
+      if (!status.up && wasUp) local.forgetEntries();
+      wasUp = status.up;
+      options.onRedisChange(status);
+    },
     onWarning: options.onRedisWarning,
   });
   connection.open();

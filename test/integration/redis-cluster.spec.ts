@@ -148,7 +148,7 @@ describe('a Redis Cluster that loses a primary', () => {
         for (const failure of failures) expect(failure).toBeInstanceOf(StateUnavailableError);
         expect(worst).toBeLessThan(4_000);
         // Told once each, though other nodes answered all the time.
-        expect(opened.changes.map(({ up }) => up)).toEqual([true, false, true]);
+        expect(opened.turns).toEqual([true, false, true]);
       } finally {
         await opened.close();
         await cluster.stop();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTo, createServer, type AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { StateUnavailableError, type Claim } from '../../src/state/signal-state';
+import { eventually } from '../support/eventually';
 import { aFingerprint, aRequest } from '../support/incident';
 import { connectState, type ConnectedState } from '../support/redis-client';
 import { RedisServer } from '../support/redis-server';
@@ -13,6 +14,8 @@ interface Outage {
   readonly begin: () => Promise<void>;
   readonly end: () => Promise<void>;
   readonly reason: string;
+  /** What is found out when it is connected to again. */
+  readonly laterReason?: string;
 }
 
 const commandTimeoutMs = 250;
@@ -67,6 +70,7 @@ const outages: readonly Outage[] = [
     },
     end: () => command('ACL', 'SETUSER', 'gateway', 'resetpass', `>${password}`),
     reason: 'connection lost',
+    laterReason: 'wrong username or password',
   },
   {
     name: 'does not permit scripts any more',
@@ -76,19 +80,37 @@ const outages: readonly Outage[] = [
   },
 ];
 
-describe.each(outages)('when Redis $name', ({ begin, end, reason }) => {
+describe.each(outages)('when Redis $name', ({ begin, end, reason, laterReason }) => {
   it('fails in time, says so once, and comes back by itself', async () => {
     const { state, connection, changes } = await connected('reject');
     await begin();
 
     for (let i = 0; i < 3; i++) await expectUnavailable(state.claim([{ fingerprint: aFingerprint() }]));
     await expectUnavailable(state.confirm([{ fingerprint: aFingerprint(), token: 'x', request: aRequest() }]));
-    expect(changes).toEqual([{ up: true }, { up: false, reason }]);
+    expect(changes.slice(0, 2)).toEqual([{ up: true }, { up: false, reason }]);
+    const later = laterReason === undefined ? [] : [{ up: false, reason: laterReason }];
+    await until(() => changes.length === 2 + later.length);
     await end();
     await connection.whenUp();
 
     expect(outcomeOf(await state.claim([{ fingerprint: aFingerprint() }]))).toBe('new');
-    expect(changes).toEqual([{ up: true }, { up: false, reason }, { up: true }]);
+    expect(changes).toEqual([{ up: true }, { up: false, reason }, ...later, { up: true }]);
+  });
+
+  it('does not remember in an outage what one before it left here', async () => {
+    const { state, connection } = await connected('degrade');
+    const fingerprint = aFingerprint();
+    const request = aRequest();
+    await begin();
+    await confirm(state, fingerprint, request);
+    await end();
+    await connection.whenUp();
+    await confirm(state, fingerprint, request);
+    await begin();
+    // The cluster says how often it was seen, and not what an earlier outage left here.
+    await eventually(async () => expect(outcomeOf(await state.claim([{ fingerprint }]))).toBe('new'));
+    await end();
+    await connection.whenUp();
   });
 
   it('answers from this process if told to, and uses Redis again afterwards', async () => {

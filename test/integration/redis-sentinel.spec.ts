@@ -68,7 +68,7 @@ describe('the shared memory behind a Sentinel', () => {
       expect(await redis.replica.command('ROLE')).toMatch(/^master/);
       // What had been replicated is known there, and what changed was told once each.
       expect(await claim(known)).toMatchObject([{ outcome: 'duplicate' }]);
-      expect(opened.changes.map(({ up }) => up)).toEqual([true, false, true]);
+      expect(opened.turns).toEqual([true, false, true]);
     },
     60_000,
   );

@@ -6,6 +6,8 @@ export interface ConnectedState extends OpenSignalState {
   readonly connection: RedisConnection;
   /** What the listener was told, in order. */
   readonly changes: readonly RedisStatus[];
+  /** Whether it was up, each time that this changed. */
+  readonly turns: readonly boolean[];
   /** What was wrong with how Redis is set up. */
   readonly warnings: readonly string[];
 }
@@ -34,5 +36,13 @@ export function connectState(
     onRedisWarning: (warning) => warnings.push(warning),
   });
   if (connection === undefined) throw new Error('an address of Redis is needed');
-  return { ...opened, connection, changes, warnings };
+  return {
+    ...opened,
+    connection,
+    changes,
+    get turns() {
+      return changes.map(({ up }) => up).filter((up, i, all) => up !== all[i - 1]);
+    },
+    warnings,
+  };
 }

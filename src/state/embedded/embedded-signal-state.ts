@@ -77,6 +77,12 @@ export class EmbeddedSignalState implements SignalState {
     return Promise.resolve(fingerprints.map((fingerprint) => this.holdings.peek(fingerprint)?.entry));
   }
 
+  /** Forgets what is confirmed, and keeps what is claimed. */
+  forgetEntries(): void {
+    for (const [fingerprint, { entry }] of this.holdings.entries())
+      if (entry !== undefined) this.holdings.delete(fingerprint);
+  }
+
   close(): void {
     clearInterval(this.cleanup);
   }

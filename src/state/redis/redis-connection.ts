@@ -1,7 +1,7 @@
 import { outsideRequests } from '../../outside-requests';
 import { StateUnavailableError } from '../signal-state';
 import { memoryWarning } from './memory-warning';
-import { isTimeout, reasonOf, scriptFaultOf, withoutCommand } from './redis-failure';
+import { isTimeout, lost, reasonOf, scriptFaultOf, withoutCommand } from './redis-failure';
 import { ClusterLink } from './cluster-link';
 import type { LinkListener, RedisLink, RedisLinkOptions } from './redis-link';
 import type { RedisScript } from './redis-script';
@@ -10,7 +10,7 @@ import type { ScriptBatch, ScriptReply } from './script-batch';
 
 export type RedisStatus = { readonly up: true } | { readonly up: false; readonly reason: string };
 
-/** Hears of a change between up and down, once each. The reason is short and holds no secret. */
+/** Hears of a change between up and down, once each, and once more when it becomes known why it is down. The reason is short and holds no secret. */
 export type RedisListener = (status: RedisStatus) => void;
 
 export interface RedisConnectionOptions extends RedisLinkOptions {
@@ -32,7 +32,7 @@ const maxBackOffMs = 2_000;
 export class RedisConnection {
   private readonly link: RedisLink;
   private current: RedisStatus = { up: false, reason: 'not connected yet' };
-  private announced: boolean | undefined;
+  private announced: RedisStatus | undefined;
   private recovery: PromiseWithResolvers<void> = Promise.withResolvers();
   private failedAttempts = 0;
   private nextProbe: NodeJS.Timeout | undefined;
@@ -47,7 +47,7 @@ export class RedisConnection {
       failed: (error) => this.goDown(reasonOf(error)),
       closed: () => {
         clearTimeout(this.nextProbe);
-        if (this.current.up) this.goDown('connection lost');
+        if (this.current.up) this.goDown(lost);
       },
       pauseMs: () => this.backOffMs(),
     };
@@ -150,8 +150,11 @@ export class RedisConnection {
   }
 
   private announce(): void {
-    if (this.closed || this.announced === this.current.up) return;
-    this.announced = this.current.up;
+    const { announced, current } = this;
+    // Why it was lost is known when it cannot be had again.
+    const saysMore = announced?.up === false && announced.reason === lost && !current.up && current.reason !== lost;
+    if (this.closed || (announced?.up === current.up && !saysMore)) return;
+    this.announced = current;
     // A state of all, whoever came upon it.
     outsideRequests(() => this.options.onChange(this.current));
   }

@@ -1,12 +1,16 @@
 /** What Redis says of a command that it refuses a script, in the words of several versions. */
 const refusedToScript = /-(?!WRONGTYPE)[A-Z]+ |can't (?:run|access)|ACL failure/;
 
+/** What is known of a connection that was closed without a word. */
+export const lost = 'connection lost';
+
 /** By the code of a socket error, or the first word of Redis's own answer. */
 const reasons: Readonly<Record<string, string>> = {
   CLUSTERDOWN: 'the cluster is incomplete',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   ENOTFOUND: 'host not found',
+  EPIPE: 'connection reset',
   ETIMEDOUT: 'connecting timed out',
   LOADING: 'still loading its data',
   MISCONF: 'cannot write to its disk',
@@ -24,8 +28,9 @@ const reasons: Readonly<Record<string, string>> = {
 export function reasonOf(error: NodeJS.ErrnoException): string {
   if (isTimeout(error)) return 'no answer in time';
   if (error.message.includes('DB index')) return 'no such database';
+  if (error.message.includes('max number of clients')) return 'has as many clients as it takes';
   const code = error.code ?? /^[A-Z]+(?= )/.exec(error.message)?.[0];
-  return code === undefined ? 'connection lost' : (reasons[code] ?? code);
+  return code === undefined ? lost : (reasons[code] ?? code);
 }
 
 /** Whether a command got no answer within the command timeout; the client library says so in this sentence alone. */
