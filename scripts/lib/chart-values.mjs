@@ -47,7 +47,8 @@ export function chartReference(values) {
 
 const objects = { type: 'array', items: { type: 'object' } };
 const texts = { type: 'array', items: { type: 'string' } };
-const ports = { type: 'array', items: { type: 'integer', minimum: 1, maximum: 65535 }, minItems: 1 };
+const port = { type: 'integer', minimum: 1, maximum: 65535 };
+const ports = { type: 'array', items: port, minItems: 1 };
 const pullPolicy = { enum: ['Always', 'IfNotPresent', 'Never'] };
 const many = { type: 'integer', minimum: 1 };
 const textMap = { type: 'object', additionalProperties: { type: 'string' } };
@@ -64,6 +65,8 @@ const exact = {
   'serviceAccount.name': { type: 'string', minLength: 1 },
   'serviceAccount.annotations': textMap,
   'service.annotations': textMap,
+  'service.port': port,
+  'service.metricsPort': port,
   podLabels: textMap,
   podAnnotations: textMap,
   nodeSelector: textMap,

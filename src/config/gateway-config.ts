@@ -166,8 +166,8 @@ export class SignalsConfig {
   @TextMap(
     {
       range: `a map from lower-case severities to ${severities.join(', ')}`,
-      accepts: (map) =>
-        Object.entries(map).every(([name, value]) => name === name.trim().toLowerCase() && severities.includes(value)),
+      accepts: (map) => Object.keys(map).every((name) => name === name.trim().toLowerCase()),
+      values: severities,
     },
     'What other severities mean. One that is not listed, or none, is a warning.',
   )
@@ -429,9 +429,9 @@ export class PriorityConfig {
   @TextMap(
     {
       range: `a map from <severity>_<environment>, <severity> and default (which must be there) to ${priorities.join(', ')}, of the severities ${severities.join(', ')}`,
-      accepts: (map) =>
-        Object.hasOwn(map, 'default') &&
-        Object.entries(map).every(([key, value]) => isTableKey(key) && priorities.includes(value)),
+      accepts: (map) => Object.keys(map).every(isTableKey),
+      values: priorities,
+      required: ['default'],
     },
     'Decides what the policy does not. The most specific entry decides. A table of yours replaces the whole one.',
   )

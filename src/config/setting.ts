@@ -225,19 +225,29 @@ export function TextList(
   );
 }
 
-/** @param accepts the whole map */
+/**
+ * @param accepts the whole map; default: any
+ * @param values of which each must be one
+ */
 export function TextMap(
-  entry: { readonly range: string; readonly accepts: (map: Readonly<Record<string, string>>) => boolean },
+  entry: {
+    readonly range: string;
+    readonly accepts?: (map: Readonly<Record<string, string>>) => boolean;
+    readonly values: readonly string[];
+    readonly required?: readonly string[];
+  },
   description: string,
   options?: SettingOptions,
 ): PropertyDecorator {
+  const { range, accepts = () => true, values, required = [] } = entry;
   const read = (value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
     const map = value as Record<string, string>;
-    return Object.values(map).every((item) => typeof item === 'string') && entry.accepts(map) ? map : undefined;
+    const isComplete = required.every((key) => Object.hasOwn(map, key));
+    return isComplete && Object.values(map).every((item) => values.includes(item)) && accepts(map) ? map : undefined;
   };
-  const schema = { type: 'object', additionalProperties: { type: 'string' } };
-  return setting({ type: 'map', range: entry.range, schema, read }, description, options);
+  const schema = { type: 'object', additionalProperties: { enum: values }, required };
+  return setting({ type: 'map', range, schema, read }, description, options);
 }
 
 /** A list of objects that all have the same text members. */

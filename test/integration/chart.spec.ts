@@ -87,6 +87,45 @@ describe('the chart', () => {
     );
   });
 
+  it.each([
+    [{ config: { priority: { fallback_table: { default: 'P9' } } } }, /fallback_table\/default/],
+    [{ config: { priority: { fallback_table: { critical: 'P1' } } } }, /missing property 'default'/],
+    [{ config: { signals: { severity_mapping: { page: 'fatal' } } } }, /severity_mapping\/page/],
+    [{ config: { adapters: { kubernetes_event: { severities: { Evicted: 'high' } } } } }, /severities\/Evicted/],
+    [{ service: { port: 99_999 } }, /service\/port/],
+    [{ autoscaling: { enabled: true, minReplicas: 9, maxReplicas: 6 } }, /minReplicas is larger than/],
+    [
+      { podLabels: { 'app.kubernetes.io/component': 'x' } },
+      /podLabels: app\.kubernetes\.io\/component is what the Service/,
+    ],
+  ])('refuses what the gateway or the API server would: %j', (values, message) => {
+    expect(() => rendered(values)).toThrow(message);
+  });
+
+  it('makes no label of a long name that the API server refuses', () => {
+    const objects = rendered({ fullnameOverride: 'a'.repeat(63), crdUpgrade: { enabled: true } });
+    const labels = objects.flatMap(({ metadata }) => Object.values(metadata.labels));
+    expect(labels.filter((label) => label.length > 63)).toEqual([]);
+    expect(objects.filter(({ metadata: { name } }) => name.length > 63)).toEqual([]);
+  });
+
+  it('tells apart senders whose names differ in what a name of RBAC may not have, and takes one twice for one', () => {
+    const users = ['team/a', 'team-a', 'team-a'].map((name) => ({ kind: 'User', name }));
+    const bindings = rendered({ senders: users }).filter(
+      ({ kind, roleRef }) => kind === 'ClusterRoleBinding' && roleRef.name === 'gateway-signal-sender',
+    );
+    expect(bindings.map(({ metadata: { name } }) => name)).toEqual([
+      expect.stringMatching(/^gateway-signal-sender:user:team-a-[0-9a-f]{8}$/),
+      'gateway-signal-sender:user:team-a',
+    ]);
+  });
+
+  it('says of its port what is spoken there', () => {
+    const protocolOf = (values: object) =>
+      one(rendered(values), 'Service', 'gateway-service').spec.ports[0].appProtocol;
+    expect([protocolOf({}), protocolOf({ tls: { enabled: true, secretName: 'mine' } })]).toEqual(['http', 'https']);
+  });
+
   it('puts no secret into a ConfigMap', () => {
     expect(() => rendered({ config: { redis: { password: 'hunter2' } } })).toThrow(/does not belong into a ConfigMap/);
     expect(() => rendered({ config: { redis: { sentinel_password: 'a${B}' } } })).toThrow(/config\.redis\.sentinel/);

@@ -26,8 +26,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: redis
 {{- end }}
 
+{{- define "gateway.crdUpgradeName" -}}
+{{- printf "%s-crd-upgrade" (include "gateway.name" . | trunc 51 | trimSuffix "-") -}}
+{{- end }}
+
 {{- define "gateway.crdUpgradeLabels" -}}
-app: {{ include "gateway.name" . }}-crd-upgrade
+app: {{ include "gateway.crdUpgradeName" . }}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: crd-upgrade
@@ -39,6 +43,17 @@ app.kubernetes.io/component: crd-upgrade
 app.kubernetes.io/part-of: kubernaut
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{/* Labels of your own; those that pods are found by are not yours to change. */}}
+{{- define "gateway.podLabels" -}}
+{{- $selectors := include "gateway.selectorLabels" . | fromYaml -}}
+{{- range $key, $_ := .Values.podLabels -}}
+{{- if or (eq $key "app") (hasKey $selectors $key) -}}
+{{- fail (printf "podLabels: %s is what the Service finds pods by; choose another" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml .Values.podLabels -}}
 {{- end }}
 
 {{- define "gateway.labels" -}}

@@ -1,6 +1,6 @@
 import { Flag, TextMap } from '../../config/setting';
 import { SourceSettings } from '../../config/source-settings';
-import { isSeverity } from '../../signal/severity';
+import { severities } from '../../signal/severity';
 
 export class KubernetesEventSettings extends SourceSettings {
   override enabled = true;
@@ -9,7 +9,7 @@ export class KubernetesEventSettings extends SourceSettings {
   @TextMap(
     {
       range: 'a map from reasons to critical, warning, info',
-      accepts: (map) => Object.values(map).every(isSeverity),
+      values: severities,
     },
     'The severity of events by their reason. One that is not listed is a warning. A map of yours replaces the whole one.',
   )
