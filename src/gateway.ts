@@ -79,7 +79,8 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     adapter,
     {
       bodyParser: false,
-      bufferLogs: true,
+      // What it says while it starts is for who works on it; what keeps it from starting is thrown.
+      logger: false,
       abortOnError: false,
     },
   );

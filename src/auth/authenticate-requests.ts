@@ -55,7 +55,7 @@ export function authenticateRequests(
       async charge() {
         const waitMs = await addresses.take(key);
         if (waitMs === 0) return;
-        log.warn({ client_ip: clientIp }, 'rate limit exceeded');
+        log.warn({}, 'rate limit exceeded');
         throw new ProblemError('rate-limited', 'Too many requests of this address without an accepted token', {
           retryAfterSeconds: Math.ceil(waitMs / 1000),
         });

@@ -128,8 +128,8 @@ async function checkPolicy({ priority }: GatewayConfig): Promise<Checked> {
   const what = 'policy';
   try {
     if (priority.opaUrl === '') {
-      await usablePolicy(policyOptionsOf(priority));
-      return { state: 'ok', what, detail: priority.regoPolicyPath };
+      const { from } = await usablePolicy(policyOptionsOf(priority));
+      return { state: 'ok', what, detail: from };
     }
     const opa = new OpaServer(priority.opaUrl, systemClock);
     const verdicts = await Promise.all(probeInputs().map((input) => opa.evaluate(input)));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { readPolicy } from '../processing/priority/policy-file';
 import type { PolicyInput } from '../processing/priority/policy-input';
-import { tryPolicy } from '../processing/priority/policy-trial';
+import { probeInputs, tryPolicy } from '../processing/priority/policy-trial';
 import { RegoPolicy } from '../processing/priority/rego-policy';
 
 /** `policy check FILE` and `policy eval FILE --input JSON`. Rejects with what is wrong with the policy. */
@@ -11,29 +11,38 @@ export async function runPolicy(
   input: string | undefined,
   opaPath: string,
 ): Promise<string> {
-  if (file === undefined) throw new Error('policy: the file of the policy is missing');
+  if (action !== 'check' && action !== 'eval')
+    throw new Error(`policy: ${action === undefined ? 'it takes' : `"${action}" is none of`} check, eval`);
+  if (file === undefined) throw new Error(`policy ${action}: the file of the policy is missing`);
+  const given = action === 'eval' ? await inputOf(input) : undefined;
   const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
   const policy = new RegoPolicy(compiled);
-  switch (action) {
-    case 'check':
-      return `${file} can be used`;
-    case 'eval': {
-      if (input === undefined) throw new Error('policy eval: --input with a JSON text, or a file of one, is missing');
-      const verdict = policy.evaluate(
-        parsed(input.trimStart().startsWith('{') ? input : await readFile(input, 'utf8')),
-      );
-      return 'priority' in verdict ? verdict.priority : `the table decides: ${verdict.failure} (${verdict.reason})`;
-    }
-    default:
-      throw new Error(`policy: "${String(action)}" is none of check, eval`);
-  }
+  if (given === undefined) return `${file} can be used${trialOf(policy)}`;
+  const verdict = policy.evaluate(given);
+  return 'priority' in verdict ? verdict.priority : `the table decides: ${verdict.failure} (${verdict.reason})`;
 }
 
-function parsed(text: string): PolicyInput {
+/** What it makes of signals of every kind. */
+function trialOf(policy: RegoPolicy): string {
+  const verdicts = probeInputs().map((input) => policy.evaluate(input));
+  const undecided = verdicts.filter((verdict) => 'failure' in verdict);
+  const [first] = undecided;
+  if (first === undefined) return `: it decides all ${verdicts.length} signals that it was tried on`;
+  const decided = verdicts.length - undecided.length;
+  return `: it decides ${decided} of the ${verdicts.length} signals that it was tried on, the table decides the others (${first.failure}: ${first.reason})`;
+}
+
+async function inputOf(input: string | undefined): Promise<PolicyInput> {
+  if (input === undefined) throw new Error('policy eval: --input with a JSON text, or a file of one, is missing');
+  const text = /^\s*[{["]/.test(input) ? input : await readFile(input, 'utf8');
+  let read: unknown;
   try {
-    return JSON.parse(text) as PolicyInput;
+    read = JSON.parse(text);
   } catch (error) {
     throw new Error(`policy eval: --input is no JSON: ${(error as Error).message}`, { cause: error });
   }
+  if (typeof read !== 'object' || read === null || Array.isArray(read))
+    throw new Error('policy eval: --input must be an object, as docs/priority-policy.md shows');
+  return read as PolicyInput;
 }

@@ -39,6 +39,27 @@ describe('the command line', () => {
   });
 
   it.each([
+    ['check', '--help'],
+    ['standalone', '-h'],
+    ['policy', 'eval', '--help'],
+  ])('prints its commands where a command is asked for help: %s %s', async (...words) => {
+    await run(words, {});
+    expect(printed).toContain('kubernaut-gateway policy eval FILE --input JSON');
+  });
+
+  it.each([
+    [['policy'], 'policy: it takes check, eval'],
+    [['policy', 'bogus'], 'policy: "bogus" is none of check, eval'],
+    [['policy', 'check'], 'policy check: the file of the policy is missing'],
+    [['policy', 'check', 'a.yaml'], 'a.yaml'],
+    [['policy', 'eval', 'a.rego', '--input', '[]'], 'policy eval: --input must be an object'],
+    [['policy', 'eval', '--input', '{', 'a.rego'], 'policy eval: --input is no JSON'],
+    [['policy', 'eval', 'a.rego'], 'policy eval: --input with a JSON text, or a file of one, is missing'],
+  ])('refuses %j, and says why', async (args, reason) => {
+    await expect(run(args, {})).rejects.toThrow(reason);
+  });
+
+  it.each([
     [['serve'], 'there is no command "serve"'],
     [['--nope'], "Unknown option '--nope'"],
     [['--config'], "'--config <value>' argument missing"],
@@ -77,7 +98,7 @@ describe('the command line', () => {
     const input = { severity: 'critical', environment: 'production', labels: { tier: '0' } };
     await run(['policy', 'eval', policy, '--input', JSON.stringify(input)], {});
     await run(['policy', 'eval', policy, '--input', fileWith(JSON.stringify({ ...input, labels: {} }))], {});
-    expect(printed).toBe(`${policy} can be used\nP0\nP1\n`);
+    expect(printed).toBe(`${policy} can be used: it decides all 18 signals that it was tried on\nP0\nP1\n`);
     await expect(run(['policy', 'eval', policy], {})).rejects.toThrow('--input');
     await expect(run(['policy', 'eval', policy, '--input', '{'], {})).rejects.toThrow('is no JSON');
     await expect(run(['policy', 'lint', policy], {})).rejects.toThrow('none of check, eval');

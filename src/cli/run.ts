@@ -28,7 +28,7 @@ Every setting: docs/configuration.md`;
 
 /** Runs a command line. Rejects with what to tell the person who typed it. */
 export async function run(args: readonly string[], env: Environment): Promise<void> {
-  const [first, ...rest] = args;
+  const [first, ...rest] = args.includes('--help') || args.includes('-h') ? ['help'] : args;
   switch (first) {
     case 'standalone': {
       const { config, ...flags } = flagsOf(rest, ['config', 'listen', 'api-listen', 'data', 'token']);
@@ -62,13 +62,11 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
       return;
     }
     case 'policy': {
-      const [action, file, ...more] = rest;
-      const { input, opa } = flagsOf(more, ['input', 'opa']);
-      process.stdout.write(`${await runPolicy(action, file, input, opa ?? 'opa')}\n`);
+      const { values, positionals } = parsed(rest, ['input', 'opa'], true);
+      const [action, file] = positionals;
+      process.stdout.write(`${await runPolicy(action, file, values.input, values.opa ?? 'opa')}\n`);
       return;
     }
-    case '--help':
-    case '-h':
     case 'help':
       process.stdout.write(`${usage}\n`);
       return;
@@ -83,9 +81,18 @@ export async function run(args: readonly string[], env: Environment): Promise<vo
 }
 
 function flagsOf<N extends string>(args: readonly string[], names: readonly N[]): Partial<Record<N, string>> {
+  return parsed(args, names, false).values;
+}
+
+function parsed<N extends string>(
+  args: readonly string[],
+  names: readonly N[],
+  allowPositionals: boolean,
+): { readonly values: Partial<Record<N, string>>; readonly positionals: readonly string[] } {
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }])) as ParseArgsConfig['options'];
   try {
-    return parseArgs({ args: [...args], options: options ?? {} }).values as Partial<Record<N, string>>;
+    const { values, positionals } = parseArgs({ args: [...args], options: options ?? {}, allowPositionals });
+    return { values: values as Partial<Record<N, string>>, positionals };
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, { cause: error });
   }

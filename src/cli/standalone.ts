@@ -47,6 +47,9 @@ export async function runStandalone(flags: StandaloneFlags): Promise<void> {
     apiListen: flags.apiListen ?? (anyPort ? '127.0.0.1:0' : '127.0.0.1:8001'),
     dataDir: flags.data ?? mkdtempSync(join(tmpdir(), 'kubernaut-gateway-')),
     token: flags.token ?? randomBytes(24).toString('base64url'),
+  }).catch((error: unknown) => {
+    // Here it has a flag.
+    throw new Error((error as Error).message.replace(/^server\.listen_addr:/, '--listen:'), { cause: error });
   });
   announce(standalone.gateway);
   followConfig(source, config, logger);

@@ -1,5 +1,6 @@
 import { namedVariables, settingsByPath, variableOf } from './environment-variables';
 import { GatewayConfig } from './gateway-config';
+import { live } from './reload';
 import { sections, settings, snakeCase, type Setting } from './setting';
 
 /** A complete small file; a spec loads it. */
@@ -43,6 +44,7 @@ ${Object.entries(namedVariables)
   .map(([variable, path]) => `| \`${variable}\` | \`${path}\` |`)
   .join('\n')}
 
+A setting marked *at once* is taken from the file as it changes, without a restart; what else differs by then is told in the log (\`configuration reloaded\`, \`need_restart\`).
 A setting marked *reserved* is accepted and has no effect in this version, and says why where it will never have one; the start warns when it is set. Defaults that differ from the
 original document are explained in [ADR 0003](adr/0003-defaults-that-differ.md).
 
@@ -70,7 +72,7 @@ function row(key: string, path: string, setting: Setting, value: unknown): strin
   const shown = setting.show(value);
   const standard =
     shown === undefined ? '' : `\`${typeof shown === 'string' ? shown || '""' : JSON.stringify(shown)}\``;
-  const meaning = `${setting.reserved ? '*Reserved.* ' : ''}${setting.description}<br>\`${variableOf(path)}\``;
+  const meaning = `${setting.reserved ? '*Reserved.* ' : ''}${setting.description}${live.has(path) ? ' *At once.*' : ''}<br>\`${variableOf(path)}\``;
   return `| \`${key}\` | ${standard} | ${setting.range.replaceAll('|', '\\|')} | ${meaning} |`;
 }
 

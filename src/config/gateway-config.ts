@@ -302,7 +302,7 @@ export class RateLimitConfig {
   @Integer(
     1,
     1_000_000,
-    'Refused credentials and token reviews that an address may cause in a minute; a caller with a good token is not limited by its address.',
+    'Refused credentials and token reviews that an address may cause in a minute; a token that was accepted is not limited by its address.',
   )
   requestsPerMinute = 100;
 

@@ -146,8 +146,10 @@ function readYaml(file: string, mistakes: string[]): Tree {
 }
 
 /** What no single setting can know. */
-function contradictions({ server, redis, adapters, health }: GatewayConfig): string[] {
+function contradictions({ server, redis, adapters, health, metrics }: GatewayConfig): string[] {
   const found: string[] = [];
+  if (metrics.enabled && metrics.listenAddr === server.listenAddr && !server.listenAddr.endsWith(':0'))
+    found.push(`metrics.listen_addr: must be another than server.listen_addr (${server.listenAddr})`);
   if (redis.clusterNodes.length > 0 && redis.sentinels.length > 0)
     found.push('redis.cluster_nodes: must be empty when there are redis.sentinels');
   if (redis.clusterNodes.length > 0 && redis.db !== 0)

@@ -21,7 +21,7 @@ export type ReloadEvent =
 /** A mounted ConfigMap changes by a swapped link, which no notification of the file's own folder tells. */
 const defaultPollMs = 2_000;
 /** Settings that take effect without a restart: every decision reads them anew. */
-const live: ReadonlySet<string> = new Set([
+export const live: ReadonlySet<string> = new Set([
   'logging.level',
   'storm_detection.rate_threshold',
   'storm_detection.pattern_threshold',

@@ -63,8 +63,10 @@ export class Readiness {
     if (circuit !== 'closed')
       return { state: 'degraded', reason: 'the API server does not answer: calls are suspended' };
     const interrupted = this.watchesThat(({ failing }) => failing);
-    if (interrupted.length > 0) return { state: 'degraded', reason: `watch interrupted: ${interrupted.join(', ')}` };
-    return problems === '' ? { state: 'up' } : { state: 'degraded', reason: problems };
+    // What is wrong may be why a watch is.
+    const reasons = [problems, interrupted.length > 0 ? `watch interrupted: ${interrupted.join(', ')}` : ''];
+    const reason = reasons.filter((text) => text !== '').join('; ');
+    return reason === '' ? { state: 'up' } : { state: 'degraded', reason };
   }
 
   private watchesThat(predicate: (watch: Pick<WatchCache<unknown>, 'synced' | 'failing'>) => boolean): string[] {

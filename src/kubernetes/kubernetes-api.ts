@@ -292,10 +292,15 @@ export class KubernetesApi {
 
 function loadKubeConfig({ kubeconfig, context, server }: KubernetesApiOptions): KubeConfig {
   const config = new KubeConfig();
-  if (server !== undefined)
-    config.loadFromClusterAndUser({ name: 'given', server, skipTLSVerify: false }, { name: 'none' });
-  else if (kubeconfig !== '') config.loadFromFile(kubeconfig);
-  else config.loadFromDefault();
+  try {
+    if (server !== undefined)
+      config.loadFromClusterAndUser({ name: 'given', server, skipTLSVerify: false }, { name: 'none' });
+    else if (kubeconfig !== '') config.loadFromFile(kubeconfig);
+    else config.loadFromDefault();
+  } catch (error) {
+    const setting = kubeconfig === '' ? 'KUBECONFIG' : 'kubernetes.kubeconfig';
+    throw new Error(`${setting}: the kubeconfig cannot be used: ${(error as Error).message}`, { cause: error });
+  }
   if (context !== '') {
     if (config.getContextObject(context) === null) throw new Error(`the kubeconfig has no context "${context}"`);
     config.setCurrentContext(context);

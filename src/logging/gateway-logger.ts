@@ -32,7 +32,7 @@ export function createLogger(options: LoggingOptions, contextOf: () => LineConte
   const { level, format, output, addCaller } = options;
   const forPeople = format === 'text';
   const dest = { stdout: 1, stderr: 2 }[output] ?? output;
-  const lines = new LineBuffer(dest);
+  const lines = linesTo(dest);
   const destination = forPeople
     ? pretty({ destination: streamInto(lines), ignore: 'pid,hostname', singleLine: true })
     : lines;
@@ -48,6 +48,15 @@ export function createLogger(options: LoggingOptions, contextOf: () => LineConte
     return `{"level":"${labels[number] ?? number}"${time}${members}}\n`;
   };
   return Object.assign(logger, { [pino.symbols.asJsonSym]: lineOf });
+}
+
+/** @throws Error that names the setting, when it cannot be written to */
+function linesTo(dest: number | string): LineBuffer {
+  try {
+    return new LineBuffer(dest);
+  } catch (error) {
+    throw new Error(`logging.output: ${dest} cannot be written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function streamInto(lines: LineBuffer): Writable {

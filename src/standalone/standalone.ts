@@ -78,6 +78,9 @@ export async function startStandalone({
     tokens: [{ token, username: `system:serviceaccount:${sender.namespace}:${sender.name}` }],
     objects: standaloneObjects(),
   }).catch((error: unknown) => {
+    const { syscall, message } = error as NodeJS.ErrnoException;
+    if (syscall === 'mkdir' || syscall === 'scandir')
+      throw new Error(`--data: ${dataDir} is no folder that can be used: ${message}`, { cause: error });
     throw listenFailure('--api-listen', apiListen, error);
   });
   const gateway = await startGateway({ config, logger, kubernetesServer: api.url }).catch(async (error: unknown) => {

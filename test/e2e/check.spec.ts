@@ -48,7 +48,9 @@ describe('kubernaut-gateway check', () => {
         expect.stringMatching(/^ok +kubernetes api +https:\S+ \(v1\.\d+\.\d+\)$/),
         expect.stringMatching(/^ok +crd +remediationrequests\.remediation\.kubernaut\.io$/),
         expect.stringMatching(/^ok +permission +create remediationrequests\.remediation\.kubernaut\.io$/),
-        expect.stringMatching(/^ok +policy +\/etc\/kubernaut\/policies\/priority\.rego$/),
+        expect.stringMatching(
+          /^ok +policy +the one of the gateway: there is no \/etc\/kubernaut\/policies\/priority\.rego$/,
+        ),
       ]),
     );
     expect(code).toBe(0);

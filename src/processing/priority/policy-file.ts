@@ -19,6 +19,7 @@ const compileMs = 60_000;
 export async function readPolicy(file: string, opaPath: string): Promise<CompiledPolicy> {
   if (file.endsWith('.wasm')) return { wasm: new Uint8Array(await readFile(file)), data: {} };
   if (/\.(tar\.gz|tgz)$/.test(file)) return unpacked(await readFile(file), file);
+  if (!file.endsWith('.rego')) throw new Error(`${file}: a policy is a .rego, a .wasm or a bundle (.tar.gz)`);
   const source = await readFile(file);
   // What is compiled already needs no compiler.
   if (source.equals(await readFile(join(shipped, 'priority.rego')))) return shippedPolicy();
@@ -43,7 +44,10 @@ async function compiled(file: string, opaPath: string): Promise<CompiledPolicy> 
       throw new Error(`${file}: compiling it needs the opa binary, and there is no ${opaPath} (priority.opa_path)`, {
         cause: error,
       });
-    throw new Error(`${stdout}${stderr}`.trim() || (error as Error).message, { cause: error });
+    const said = `${stdout}${stderr}`.trim() || (error as Error).message;
+    const path = entrypoint.split('/');
+    const wanted = `; it must begin with 'package ${path.slice(0, -1).join('.')}' and have a rule '${path.at(-1)}'`;
+    throw new Error(said.includes('entrypoint') ? said + wanted : said, { cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

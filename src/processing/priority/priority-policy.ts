@@ -35,7 +35,8 @@ export class PriorityPolicy {
   /** @throws Error with file, line and reason when the policy cannot be used */
   static async load(options: PriorityPolicyOptions, log: LogSink): Promise<PriorityPolicy> {
     const seen = versionOf(options.file);
-    const policy = await usablePolicy(options);
+    const { policy, from } = await usablePolicy(options);
+    log.info({ policy: from }, 'priority policy loaded');
     return new PriorityPolicy(policy, seen, options, log);
   }
 
@@ -63,7 +64,7 @@ export class PriorityPolicy {
     if (now === undefined || now === this.seen) return;
     this.seen = now;
     try {
-      this.current = await usablePolicy(this.options);
+      this.current = (await usablePolicy(this.options)).policy;
       this.log.info({ file }, 'priority policy reloaded');
     } catch (error) {
       this.log.error({ file, reason: (error as Error).message }, 'the changed priority policy is not used');
@@ -71,13 +72,20 @@ export class PriorityPolicy {
   }
 }
 
+/** A policy, and where it is from, in words. */
+export interface UsablePolicy {
+  readonly policy: RegoPolicy;
+  readonly from: string;
+}
+
 /** @throws Error with file, line and reason when it cannot be used */
-export async function usablePolicy({ file, fileMayBeAbsent, opaPath }: PriorityPolicyOptions): Promise<RegoPolicy> {
+export async function usablePolicy({ file, fileMayBeAbsent, opaPath }: PriorityPolicyOptions): Promise<UsablePolicy> {
   const isAbsent = versionOf(file) === undefined;
   if (isAbsent && !fileMayBeAbsent) throw new Error(`priority.rego_policy_path: ${file} cannot be read`);
   // The one that comes with the gateway is tried by its tests.
-  if (isAbsent) return new RegoPolicy(await shippedPolicy());
+  if (isAbsent)
+    return { policy: new RegoPolicy(await shippedPolicy()), from: `the one of the gateway: there is no ${file}` };
   const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
-  return new RegoPolicy(compiled);
+  return { policy: new RegoPolicy(compiled), from: file };
 }

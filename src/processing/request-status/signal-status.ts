@@ -44,7 +44,10 @@ export function deduplicationAfter(known: KnownRequest, seen: Occurrences): Reco
   const { occurrences, createdAt } = known;
   const count = Math.max(seen.count, occurrences?.count ?? 1);
   const lastSeen = Math.max(seen.lastSeen, occurrences?.lastSeen ?? 0);
-  const firstSeen = Math.min(seen.firstSeen, occurrences?.firstSeen ?? createdAt);
+  // An object tells its creation in whole seconds: of the same one, what was seen is more exact.
+  const knownSince = occurrences?.firstSeen ?? createdAt;
+  const firstSeen =
+    toSecond(knownSince) === toSecond(seen.firstSeen) ? seen.firstSeen : Math.min(seen.firstSeen, knownSince);
   if (count === occurrences?.count && toSecond(lastSeen) === toSecond(occurrences.lastSeen)) return undefined;
   return {
     occurrenceCount: count,
