@@ -1,5 +1,5 @@
 import { Controller, Get, Res, ServiceUnavailableException, type Type } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService, HealthIndicatorService, type HealthCheckResult } from '@nestjs/terminus';
 import { SkipThrottle } from '@nestjs/throttler';
 import type { FastifyReply } from 'fastify';
@@ -9,6 +9,13 @@ import { Readiness } from './readiness';
 export interface HealthPaths {
   readonly liveness: string;
   readonly readiness: string;
+}
+
+/** An answer about readiness, for the explorer. */
+function answerOf(status: string, redis: string, reason: string): object {
+  const [kubernetes, other] = [{ kubernetes: { status: 'up' } }, { redis: { status: redis, reason } }];
+  const [info, error] = redis === 'down' ? [kubernetes, other] : [{ ...kubernetes, ...other }, {}];
+  return { status, info, error, details: { ...kubernetes, ...other } };
 }
 
 /** Builds the controller for the configured paths; `/healthz` and `/readyz` are always there as well. */
@@ -26,14 +33,20 @@ export function healthController(paths: HealthPaths): Type<unknown> {
     @Public()
     @Get([...new Set([paths.liveness, '/healthz'])])
     @ApiOperation({ summary: 'Liveness: the process answers. Looks at no dependency' })
+    @ApiOkResponse({ description: 'It does', example: { status: 'ok' } })
     live(): { status: 'ok' } {
       return { status: 'ok' };
     }
 
     @Public()
     @Get([...new Set([paths.readiness, '/readyz'])])
-    @HealthCheck()
+    @HealthCheck({ swaggerDocumentation: false })
     @ApiOperation({ summary: 'Readiness, with a line for each dependency: up, degraded or down' })
+    @ApiOkResponse({ description: 'It can take signals', example: answerOf('ok', 'degraded', 'connection refused') })
+    @ApiServiceUnavailableResponse({
+      description: 'It cannot',
+      example: answerOf('error', 'down', 'connection refused'),
+    })
     async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthCheckResult> {
       const checks = Object.entries(this.readiness.check()).map(([name, result]) => () => {
         const indicator = this.indicators.check(name);
