@@ -1,5 +1,6 @@
+import type { Server } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
@@ -20,8 +21,10 @@ import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
 import { Admission } from './http/admission';
 import { admitBodies } from './http/admit-bodies';
+import { followConnections } from './http/connections';
 import { ErrorFilter } from './http/error.filter';
 import { createHttpServer, type Unreadable } from './http/http-server';
+import { serveInTurn } from './http/pipelining';
 import { followTlsPair, readTlsPair } from './http/server-tls';
 import { acceptJsonBodies } from './http/json-body';
 import { followRequests, followUnreadable } from './http/request-lifecycle';
@@ -117,21 +120,17 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const stopFollowing = server.tls.enabled
     ? followTlsPair(fastify.server as unknown as HttpsServer, server.tls, logger)
     : () => undefined;
-  const sockets = new Map<Socket, string | undefined>();
-  fastify.server.on('connection', (socket: Socket) => {
-    // Asked for while it is there: of who resets the connection it cannot be told later.
-    sockets.set(socket, socket.remoteAddress);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const endConnections = followConnections(fastify.server);
+  const metricsServer = metricsApp?.getHttpServer() as Server | undefined;
+  const endMetricsConnections = metricsServer && followConnections(metricsServer);
+  if (metricsServer) serveInTurn(metricsServer, () => undefined);
   const stop = async () => {
     stopFollowing();
     // Connections are waited for: also those that stay open after an answer, or bring what is never finished.
-    const lastCall = setTimeout(() => {
-      fastify.server.closeAllConnections();
-      // Those of TLS that have not come so far that the server knows them.
-      for (const socket of sockets.keys()) socket.destroy();
-    }, lastCallMs);
+    const lastCall = setTimeout(endConnections, lastCallMs);
     await app.close().finally(() => clearTimeout(lastCall));
+    // Who scrapes comes again, and elsewhere.
+    endMetricsConnections?.();
     await metricsApp?.close();
   };
   try {

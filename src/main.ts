@@ -17,6 +17,9 @@ async function main(): Promise<void> {
   await run(process.argv.slice(2), process.env);
 }
 
+// Who read them has gone: what is told there is lost, and nothing else.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 main().catch((error: unknown) => {
   process.stderr.write(`kubernaut-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

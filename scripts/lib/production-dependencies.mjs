@@ -28,7 +28,6 @@ const reasons = {
   '@willsoto/nestjs-prometheus': 'metrics as providers of NestJS',
   'class-transformer': 'wanted by `@nestjs/common` and `@nestjs/swagger` beside `class-validator`',
   'class-validator': 'checks the configuration and the envelopes of webhooks',
-  cockatiel: 'suspends calls of the API server while it is away',
   fastify: 'the HTTP server',
   ioredis: 'Redis, Sentinels and Clusters',
   'lru-cache': 'memories with a bound',

@@ -20,11 +20,12 @@ export async function serveCluster(source: ConfigSource): Promise<void> {
 }
 
 /** Takes over what changes in the file and can change while it runs: the log level and the thresholds of storms. The rest is told to need a restart. */
-export function followConfig({ file, load }: ConfigSource, current: GatewayConfig, logger: Logger): void {
+export function followConfig({ file, load, version }: ConfigSource, current: GatewayConfig, logger: Logger): void {
   if (file === undefined) return;
   followConfigFile({
     file,
     load,
+    version: version(),
     current,
     tookOver: () => {
       logger.level = current.logging.level;

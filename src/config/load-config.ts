@@ -174,11 +174,17 @@ function contradictions({ server, redis, adapters, health, metrics }: GatewayCon
   }
   const paths = new Map<string, string>();
   // They answer there as well, whatever their paths are.
-  const aliases: Readonly<Record<string, string>> = { '/healthz': 'health.path', '/readyz': 'health.readiness_path' };
-  const uses: [string, string][] = [
+  const probes = { '/healthz': 'health.path', '/readyz': 'health.readiness_path' };
+  const aliases: Readonly<Record<string, string>> = health.enabled ? probes : {};
+  const healthPaths: [string, string][] = [
     ['health.path', health.path],
     ['health.readiness_path', health.readinessPath],
-    ...Object.entries(adapters).map(([name, { path }]): [string, string] => [`adapters.${snakeCase(name)}.path`, path]),
+  ];
+  const uses: [string, string][] = [
+    ...(health.enabled ? healthPaths : []),
+    ...Object.entries<SourceSettings>(adapters)
+      .filter(([, { enabled }]) => enabled)
+      .map(([name, { path }]): [string, string] => [`adapters.${snakeCase(name)}.path`, path]),
   ];
   for (const [where, path] of uses) {
     const other = paths.get(path) ?? (isDocsPath(path) ? 'the API explorer' : aliases[path]);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../test/support/eventually';
+import { versionOf } from '../file-version';
 import type { GatewayConfig } from './gateway-config';
 import { loadConfig } from './load-config';
 import { followConfigFile, type ReloadEvent } from './reload';
@@ -28,6 +29,7 @@ describe('following the configuration file', () => {
       file,
       pollMs: 10,
       load,
+      version: versionOf(file),
       current,
       tookOver: () => levels.push(current.logging.level),
       tell: (event) => events.push(event),

@@ -6,6 +6,8 @@ import type { GatewayConfig } from './gateway-config';
 export interface ReloadOptions {
   readonly file: string;
   readonly load: () => GatewayConfig;
+  /** Of the file that was loaded. */
+  readonly version: string | undefined;
   /** What runs. It takes over what may change while it does. */
   readonly current: GatewayConfig;
   readonly tookOver: () => void;
@@ -35,6 +37,7 @@ export const live: ReadonlySet<string> = new Set([
 export function followConfigFile({
   file,
   load,
+  version,
   current,
   tookOver,
   tell,
@@ -53,7 +56,7 @@ export function followConfigFile({
       tell({ kind: 'refused', reason: error instanceof Error ? error.message : String(error) });
     }
   };
-  let seen = versionOf(file);
+  let seen = version;
   const timer = setInterval(() => {
     const now = versionOf(file);
     // One that is gone for a moment is being replaced.

@@ -279,7 +279,11 @@ export function isAddressOrNetwork(text: string): boolean {
   if (more.length > 0) return false;
   const family = isIP(address);
   if (family === 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+  // Everybody is no network.
+  return (
+    prefix === undefined ||
+    (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128))
+  );
 }
 
 /** Numbers of a file, and numerals of an environment variable. */

@@ -1,4 +1,4 @@
-import type { CircuitName } from '../kubernetes/call-resilience';
+import type { CircuitName } from '../kubernetes/circuit';
 import type { Finding } from '../kubernetes/request-trial';
 import { Readiness, type ClusterStanding, type RedisDependency } from './readiness';
 

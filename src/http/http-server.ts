@@ -110,6 +110,8 @@ export function createHttpServer(
           const [kind, detail] = unreadable(error.code);
           const scope = answering == null ? undefined : scopeIfAny({ raw: answering.req });
           const refused = refuse(kind, detail, socket.remoteAddress ?? '', scope);
+          // Its sender may keep the connection.
+          scope?.room?.hangUp();
           // The headers of an answer that has begun cannot be taken back.
           if (answering?.headersSent === true) socket.destroy();
           else write(refused, socket);

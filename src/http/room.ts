@@ -16,6 +16,7 @@ export const leastBytes = 2 * 1024;
 export class Room {
   private isConnected = true;
   private isWorking = false;
+  private isLeft = false;
 
   constructor(
     private readonly place: LanePlace,
@@ -38,13 +39,15 @@ export class Room {
     if (!this.isConnected) this.leave();
   }
 
-  /** The answer is written, or its sender has gone. */
+  /** The answer is written, or its sender has gone, or what it sends cannot be read. May be told more than once. */
   hangUp(): void {
     this.isConnected = false;
     if (!this.isWorking) this.leave();
   }
 
   private leave(): void {
+    if (this.isLeft) return;
+    this.isLeft = true;
     this.place.leave();
     this.onLeft();
   }

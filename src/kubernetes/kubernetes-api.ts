@@ -4,7 +4,8 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
 import { beforeDeadline, DeadlineExceededError, deadlineIn, remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
-import { CallResilience, type CircuitName } from './call-resilience';
+import { CallResilience } from './call-resilience';
+import type { CircuitName } from './circuit';
 import { exchange, ExchangeAbandonedError, ExchangeTimeoutError } from './http-exchange';
 import { isFailure, KubernetesApiError, toKubernetesApiError, type KubernetesFailure } from './kubernetes-api.error';
 

@@ -177,21 +177,35 @@ function shortened(payload: string): string {
   return mark(beginningWithin(beginning, maxStoredPayloadBytes - bytesOfMark), payload.length);
 }
 
-/** As much of the text as is stored in so many bytes, or a little less. */
-function beginningWithin(text: string, bytes: number): string {
-  let beginning = text;
-  for (let stored = storedBytes(beginning); stored > bytes; stored = storedBytes(beginning))
-    beginning = beginning.slice(0, Math.floor((beginning.length * bytes) / stored));
-  return beginning;
-}
-
 function mark(beginning: string, length: number): string {
   return `${beginning.toWellFormed()}… [cut, ${length} characters]`;
 }
 
-/** Without the quotes around it. As the API server writes JSON, whose encoder escapes what HTML would read, and two line separators, with six bytes each. */
+/** How many bytes a text is stored in, without the quotes around it. */
 function storedBytes(text: string): number {
-  let bytes = Buffer.byteLength(JSON.stringify(text)) - 2;
-  for (const [character] of text.matchAll(/[<>&\u2028\u2029]/g)) bytes += character < '\u0080' ? 5 : 3;
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) bytes += storedBytesOf(text.charCodeAt(i));
   return bytes;
+}
+
+/** As much of the text as is stored in so many bytes. */
+function beginningWithin(text: string, bytes: number): string {
+  let left = bytes;
+  for (let i = 0; i < text.length; i++) {
+    left -= storedBytesOf(text.charCodeAt(i));
+    if (left < 0) return text.slice(0, i);
+  }
+  return text;
+}
+
+/**
+ * Of a unit of UTF-16, as the API server writes JSON: its encoder escapes what HTML would read, and two line separators, with six bytes each.
+ * The first half of a character of two units counts for both: bodies have no other halves, and a first half that is cut off is replaced by less.
+ */
+function storedBytesOf(unit: number): number {
+  if (unit < 0x20) return unit === 0x0a || unit === 0x0d || unit === 0x09 ? 2 : 6;
+  if (unit < 0x80) return unit === 0x3c || unit === 0x3e || unit === 0x26 ? 6 : unit === 0x22 || unit === 0x5c ? 2 : 1;
+  if (unit < 0x800) return 2;
+  if (unit < 0xd800 || unit > 0xdfff) return unit === 0x2028 || unit === 0x2029 ? 6 : 3;
+  return unit < 0xdc00 ? 4 : 0;
 }

@@ -19,6 +19,9 @@ export interface LineContext {
   members?: string;
 }
 
+/** What is open already; a path may not be opened again where it is a socket. */
+const descriptors: Readonly<Record<string, number>> = { stdout: 1, '/dev/stdout': 1, stderr: 2, '/dev/stderr': 2 };
+
 /** A logger as pino is made inside. */
 type Inside = Logger & { readonly [pino.symbols.chindingsSym]: string };
 
@@ -31,7 +34,7 @@ type Inside = Logger & { readonly [pino.symbols.chindingsSym]: string };
 export function createLogger(options: LoggingOptions, contextOf: () => LineContext | undefined): Logger {
   const { level, format, output, addCaller } = options;
   const forPeople = format === 'text';
-  const dest = { stdout: 1, stderr: 2 }[output] ?? output;
+  const dest = descriptors[output] ?? output;
   const lines = linesTo(dest);
   const destination = forPeople
     ? pretty({ destination: streamInto(lines), ignore: 'pid,hostname', singleLine: true })

@@ -17,8 +17,9 @@ export interface SharedLimitOptions {
 /** What this process holds of a shared bucket. */
 interface Lease {
   tokens: number;
-  /** The shared bucket was empty, and is until then. */
+  /** The shared bucket was empty, and is until then, which was so long ahead when that was told. */
   emptyUntil: number;
+  emptyForMs: number;
   /** The withdrawal that is under way. */
   renewal: Promise<void> | undefined;
 }
@@ -102,7 +103,8 @@ export class SharedLimit {
       return 0;
     }
     const waitMs = lease.emptyUntil - this.clock.now();
-    return waitMs > 0 ? waitMs : undefined;
+    // After more than was told the clock was set back.
+    return waitMs > 0 && waitMs <= lease.emptyForMs ? waitMs : undefined;
   }
 
   private renew(bank: TokenBank, key: string, lease: Lease): Promise<void> {
@@ -110,7 +112,8 @@ export class SharedLimit {
       .withdraw(this.sharedKey(key), this.portion, this.options.size)
       .then((withdrawal) => {
         lease.tokens += withdrawal.granted;
-        lease.emptyUntil = withdrawal.granted > 0 ? 0 : this.clock.now() + withdrawal.waitMs;
+        lease.emptyForMs = withdrawal.granted > 0 ? 0 : withdrawal.waitMs;
+        lease.emptyUntil = this.clock.now() + lease.emptyForMs;
       })
       .finally(() => (lease.renewal = undefined));
     return lease.renewal;
@@ -119,7 +122,7 @@ export class SharedLimit {
   private leaseOf(key: string): Lease {
     let lease = this.leases.get(key);
     if (lease === undefined) {
-      lease = { tokens: 0, emptyUntil: 0, renewal: undefined };
+      lease = { tokens: 0, emptyUntil: 0, emptyForMs: 0, renewal: undefined };
       this.leases.set(key, lease);
     }
     return lease;

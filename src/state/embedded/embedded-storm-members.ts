@@ -16,6 +16,8 @@ interface Storm {
   /** By fingerprint: the alerts that fire, by when they began. */
   readonly members: Map<string, Map<string, number>>;
   readonly resources: Set<string>;
+  /** Of the members that are being recorded, those for whose names there is no room. */
+  readonly unnamed: Set<string>;
   resolved: number;
   /** Members whose names are lost, and until when they had joined. */
   readonly lost: {
@@ -61,6 +63,7 @@ export class EmbeddedStormMembers implements StormMembers {
       if (member.firing) fires(storm, member);
       else resolves(storm, member);
     }
+    storm.unnamed.clear();
     if (members.length > 0) storm.version++;
     // A value that is there already would keep the size that it had.
     this.storms.delete(key);
@@ -100,6 +103,7 @@ function stormOf(recorded: RecordedMembers): Storm {
   const storm: Storm = {
     members: new Map(),
     resources: new Set(),
+    unnamed: new Set(),
     resolved: 0,
     lost,
     twice: 0,
@@ -119,9 +123,11 @@ function add(
   alerts: Map<string, number>,
   wasCounted: boolean,
 ): void {
-  const { members, resources, lost } = storm;
+  const { members, resources, lost, unnamed } = storm;
   if (members.size >= maxNamedMembers) {
-    if (!wasCounted) lost.alerts++;
+    // Each of several alerts of one is told.
+    if (!wasCounted && !unnamed.has(fingerprint)) lost.alerts++;
+    unnamed.add(fingerprint);
     return;
   }
   if (wasCounted) {

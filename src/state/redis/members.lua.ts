@@ -21,9 +21,13 @@ for i, value in ipairs(redis.call('HMGET', key, unpack(fields))) do c[fields[i]]
 
 local function save(f, alerts) redis.call('HSET', key, 'm:' .. f, next(alerts) and cjson.encode(alerts) or '{}') end
 
+-- Of these members, those that have no name: each of several alerts of one is told.
+local unnamed = {}
+
 local function add(member, alerts, wasCounted)
   if c.n >= ${maxNamedMembers} then
-    if not wasCounted then c.bn = c.bn + 1 end
+    if not wasCounted and not unnamed[member.f] then c.bn = c.bn + 1 end
+    unnamed[member.f] = true
     return
   end
   if wasCounted then
