@@ -323,5 +323,7 @@ async function metricsOf(metricsUrl: string) {
 
 function changesIn(output: string): string[] {
   const lines = output.matchAll(/"(failed to connect to Redis: [^"]*|connected to Redis)"/g);
-  return [...lines].map(([, text = '']) => (text.startsWith('failed') ? 'away' : 'back'));
+  const told = [...lines].map(([, text = '']) => (text.startsWith('failed') ? 'away' : 'back'));
+  // That it is away is told again when it is known why.
+  return told.filter((what, i) => what !== told[i - 1]);
 }
