@@ -145,6 +145,7 @@ describe('loading the configuration', () => {
     ],
     ['an address that is none', 'server: { listen_addr: "8080" }', 'server.listen_addr: must be an address such as'],
     ['a network that is none', 'server: { trusted_proxies: [10.0.0.0/99] }', 'server.trusted_proxies: must be a list'],
+    ['everybody for a proxy', 'server: { trusted_proxies: [0.0.0.0/0] }', 'server.trusted_proxies: must be a list'],
     [
       'a list with a repetition',
       'environment: { sources: [configmap, configmap] }',
@@ -191,7 +192,7 @@ describe('loading the configuration', () => {
     ['a path that liveness has', 'health: { readiness_path: /healthz }', '/healthz is taken by health.path'],
     [
       'a path that readiness has',
-      'adapters: { grafana: { path: /readyz } }',
+      'adapters: { grafana: { enabled: true, path: /readyz } }',
       '/readyz is taken by health.readiness_path',
     ],
     [
@@ -209,6 +210,12 @@ describe('loading the configuration', () => {
     ['a list in place of sections', '- a', 'must hold sections with settings'],
   ])('refuses %s, and says how it should be', (_what, text, expected) => {
     expect(mistakesOf(() => load(text)).join('\n')).toContain(expected);
+  });
+
+  it('lets what is switched off have the path of another', () => {
+    const text =
+      'health: { enabled: false }\nadapters: { prometheus: { path: /healthz }, grafana: { path: /healthz } }\n';
+    expect(load(text).adapters.prometheus.path).toBe('/healthz');
   });
 
   it('says line and column of broken YAML', () => {

@@ -62,6 +62,25 @@ describe('following the configuration file', () => {
     expect(levels).toEqual(['debug', 'warn', 'info']);
   });
 
+  it('notices what was changed between the reading and the following', async () => {
+    stop();
+    const before = versionOf(file);
+    writeFileSync(file, 'logging: { level: error }\n');
+    const load = () => loadConfig({ file, env: {} });
+    const tell = (event: ReloadEvent) => events.push(event);
+    stop = followConfigFile({
+      file,
+      pollMs: 10,
+      load,
+      version: before,
+      current: running,
+      tookOver: () => undefined,
+      tell,
+    });
+    await eventually(() => expect(running.logging.level).toBe('error'));
+    expect(events).toEqual([{ kind: 'reloaded', needRestart: [] }]);
+  });
+
   it('has what runs take over what it may, and nothing else', async () => {
     await change('storm_detection: { rate_threshold: 7, flush_interval: 1s, enabled: false }\nredis: { db: 2 }\n');
     const { stormDetection, redis } = running;

@@ -128,6 +128,21 @@ describe('buildRemediationRequest', () => {
     expect(bytesOf(spec.annotations.runbook)).toBeLessThanOrEqual(4 * KiB);
   });
 
+  it.each([
+    ['<'.repeat(500) + 'x'.repeat(9_000)],
+    ['\n"\\'.repeat(3_000)],
+    ['é\u2028'.repeat(3_000)],
+    ['😀'.repeat(3_000)],
+    ['\u0001x'.repeat(3_000)],
+  ])('cuts a text no shorter than it must be: %#', (text) => {
+    const value = build({ annotations: { text } }).spec.annotations.text ?? '';
+    // As Go writes it.
+    const stored = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, '\\u0000');
+    const bytes = Buffer.byteLength(stored) - 2;
+    expect(bytes).toBeLessThanOrEqual(4 * KiB);
+    expect(bytes).toBeGreaterThan(4 * KiB - 48);
+  });
+
   it('keeps whole what is as long as it may be', () => {
     const name = 'n'.repeat(253);
     const generatorURL = `http://prometheus/graph?g0.expr=${'x'.repeat(4_000)}`;

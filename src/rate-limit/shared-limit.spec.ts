@@ -49,6 +49,15 @@ describe('SharedLimit', () => {
     expect(await takeMany([replica], 2)).toEqual([0, 600]);
   });
 
+  it('does not wait for a clock that is set back', async () => {
+    const replica = limit();
+    await takeMany([replica], 11);
+    clock.advance(-3_600_000);
+    const { calls } = bank;
+    await replica.take('a');
+    expect(bank.calls).toBe(calls + 1);
+  });
+
   it('puts back what should not have been charged, for every replica', async () => {
     const [one, other] = [limit(), limit()];
     await takeMany([one, other], 12);

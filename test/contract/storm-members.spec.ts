@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { RecordedMembers, StormMember, StormTally } from '../../src/state/storm-members';
+import {
+  maxNamedMembers,
+  type RecordedMembers,
+  type StormMember,
+  type StormTally,
+} from '../../src/state/storm-members';
 import { aFingerprint } from '../support/incident';
 import { RedisServer } from '../support/redis-server';
 import { subjects, type SignalStateSubject } from './signal-state.subjects';
@@ -121,6 +126,14 @@ describe('StormMembers', () => {
       await record([one]);
       expect(await record(resolved([one], began - 1))).toEqual([1, 0, 1]);
     });
+
+    it('counts once who has several alerts and no name, for which there is no room', async () => {
+      const all = many(maxNamedMembers);
+      for (let at = 0; at < all.length; at += 10_000) await record(all.slice(at, at + 10_000));
+      const one = member();
+      const alerts = ['x', 'y', 'z'].map((alert) => ({ ...one, alert }));
+      expect(await record(alerts)).toEqual([maxNamedMembers + 1, 0, maxNamedMembers]);
+    }, 30_000);
 
     it('keeps storms apart', async () => {
       await record(many(2));

@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
@@ -62,6 +64,24 @@ const namesIn = async (apiUrl: string) => {
 };
 
 describe('a gateway that stops', () => {
+  it.each([
+    ['nothing', ''],
+    ['half a request', 'GET /metrics HTTP/1.1\r\n'],
+  ])('does not wait for who has sent %s to its metrics', async (_, text) => {
+    const cluster = await startCluster();
+    const gateway = await startGatewayOn(cluster.url, { metrics: { listen_addr: '127.0.0.1:0' } });
+    const { port, hostname } = new URL(gateway.metricsUrl ?? '');
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    const closed = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
+    await once(socket, 'connect');
+    const begin = performance.now();
+    await gateway.close();
+    // Not as long as a request may take, nor the last call.
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    await closed;
+    await cluster.close();
+  });
+
   it('writes how often signals were seen that it still acknowledged', async () => {
     const cluster = await startCluster();
     const api = await FaultyApi.start(cluster.url);

@@ -77,6 +77,18 @@ describe('more webhooks than there is memory for', () => {
     for (const socket of sockets) socket.destroy();
   }, 30_000);
 
+  it('leave their room when they are refused for a body that cannot be read, though their senders keep the connections', async () => {
+    const sockets = await Promise.all(
+      [1, 2, 3].map(() => beginPost(gateway.url, prometheus, authorized, 'transfer-encoding: chunked\r\n\r\nZZZ\r\n')),
+    );
+    for (const socket of sockets) {
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    }
+    expect((await gateway.post(webhook(firing({ alertname: 'Behind', namespace: 'test' })))).status).toBe(201);
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('take no room for long that do not say how long they are', async () => {
     api.fail({ method: 'POST', path: /\/remediationrequests\?/ }, { delayMs: 500 }, 20);
     const statuses = await Promise.all(

@@ -1,6 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../support/eventually';
 import { RunningProcess } from '../support/process';
 
 const dist = join(__dirname, '../../dist');
@@ -38,6 +40,21 @@ describe('the built program', () => {
       expect(gateway.output).not.toMatch(/Warning/);
     } finally {
       await gateway.stop('SIGKILL');
+    }
+  });
+
+  it('serves though nobody reads its standard error any more', async () => {
+    const args = [join(dist, 'main.js'), 'standalone', '--listen', '127.0.0.1:0', '--data', copy];
+    const child = spawn('node', args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } });
+    child.stderr.destroy();
+    let log = '';
+    child.stdout.on('data', (chunk) => (log += String(chunk)));
+    try {
+      await eventually(() => expect(log).toContain('self-check passed'));
+      await delay(500);
+      expect(child.exitCode).toBeNull();
+    } finally {
+      child.kill('SIGKILL');
     }
   });
 
