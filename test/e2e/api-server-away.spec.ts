@@ -1,16 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config/load-config';
-import { startGateway, type Gateway } from '../../src/gateway';
+import type { Gateway } from '../../src/gateway';
 import {
   startKubernetesApiServer,
   type KubernetesApiServer,
 } from '../../src/standalone/api-server/kubernetes-api-server';
 import { standaloneObjects } from '../../src/standalone/standalone';
+import { startGatewayOn } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { freePort } from '../support/free-port';
-import { silentLogger } from '../support/test-gateway';
 
 describe('without its API server the gateway', () => {
   let dataDir: string;
@@ -48,16 +47,7 @@ describe('without its API server the gateway', () => {
   beforeEach(async () => {
     dataDir = mkdtempSync(join(tmpdir(), 'gateway-api-away-'));
     port = await freePort();
-    const config = loadConfig({
-      env: {},
-      defaults: {
-        server: { listen_addr: '127.0.0.1:0', shutdown_delay: '0s' },
-        metrics: { enabled: false },
-        redis: { addr: '' },
-        storm_detection: { enabled: false },
-      },
-    });
-    gateway = await startGateway({ config, logger: silentLogger(), kubernetesServer: `http://127.0.0.1:${port}` });
+    gateway = await startGatewayOn(`http://127.0.0.1:${port}`);
   });
   afterEach(async () => {
     await gateway.close();
