@@ -123,7 +123,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const endConnections = followConnections(fastify.server);
   const metricsServer = metricsApp?.getHttpServer() as Server | undefined;
   const endMetricsConnections = metricsServer && followConnections(metricsServer);
-  if (metricsServer) serveInTurn(metricsServer, () => undefined);
+  if (metricsServer) serveInTurn(metricsServer, { tooMany: () => undefined, dropped: () => undefined });
   const stop = async () => {
     stopFollowing();
     // Connections are waited for: also those that stay open after an answer, or bring what is never finished.

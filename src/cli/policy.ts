@@ -15,6 +15,7 @@ export async function runPolicy(
     throw new Error(`policy: ${action === undefined ? 'it takes' : `"${action}" is none of`} check, eval`);
   if (file === undefined) throw new Error(`policy ${action}: the file of the policy is missing`);
   const given = action === 'eval' ? await inputOf(input) : undefined;
+  await readable(`policy ${action}`, file);
   const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
   const policy = new RegoPolicy(compiled);
@@ -33,9 +34,17 @@ function trialOf(policy: RegoPolicy): string {
   return `: it decides ${decided} of the ${verdicts.length} signals that it was tried on, the table decides the others (${first.failure}: ${first.reason})`;
 }
 
+async function readable(what: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${what}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
+
 async function inputOf(input: string | undefined): Promise<PolicyInput> {
   if (input === undefined) throw new Error('policy eval: --input with a JSON text, or a file of one, is missing');
-  const text = /^\s*[{["]/.test(input) ? input : await readFile(input, 'utf8');
+  const text = /^\s*[{["]/.test(input) ? input : await readable('policy eval --input', input);
   let read: unknown;
   try {
     read = JSON.parse(text);

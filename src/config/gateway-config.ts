@@ -83,7 +83,7 @@ export class ServerConfig {
   shutdownDelay = 5_000;
 
   @TextList(
-    { range: 'addresses or networks such as 10.0.0.0/8', accepts: isAddressOrNetwork },
+    { range: 'addresses or networks such as 10.0.0.0/8, not of everybody (/0)', accepts: isAddressOrNetwork },
     'Proxies whose X-Forwarded-For is believed: the right-most address that is none of them is the client.',
   )
   trustedProxies: string[] = [];

@@ -113,7 +113,10 @@ export class Admission {
   ): Promise<Room> {
     const headers = rawHeaders.reduce((sum, text) => sum + text.length + textBytes, 0);
     const seat = queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
-    if (seat === undefined) throw this.refuse('queue_full');
+    if (seat === undefined) {
+      due.clear();
+      throw this.refuse('queue_full');
+    }
     try {
       return this.letIn(await room.enter(name, due.signal, size));
     } finally {

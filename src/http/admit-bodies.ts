@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { remainingMs } from '../deadline';
 import type { Admission } from './admission';
 import { isPublic } from './public.decorator';
-import { runInScope, scopeOf } from './request-scope';
+import { runInScope, scopeOf, type RequestScope } from './request-scope';
 import { Room } from './room';
 import { hangUpOnLongBodies } from './unread-bodies';
 
@@ -25,8 +25,7 @@ export function admitBodies(
     const leftMs = remainingMs(scope.deadline.signal);
     const refuse = (error: unknown) => {
       scope.waiting = undefined;
-      // Who has gone is not answered.
-      if (reply.raw.closed) return;
+      if (isOver(scope, reply)) return;
       hangUpOnLongBodies(request, reply);
       runInScope(scope, () => done(error as Error));
     };
@@ -51,16 +50,21 @@ export function admitBodies(
     }, refuse);
   });
 
-  /** @returns false for a sender that has hung up: nobody would tell when that is over */
+  /** Its sender has gone, or was refused for what it sent meanwhile. */
+  function isOver({ refusedWith }: RequestScope, reply: FastifyReply): boolean {
+    return reply.raw.closed || refusedWith !== undefined;
+  }
+
+  /** @returns false for a sender that is not waited for any more: nobody would tell when that is over */
   function give(room: Room, request: FastifyRequest, reply: FastifyReply): boolean {
-    if (reply.raw.closed) {
+    const scope = scopeOf(request);
+    if (isOver(scope, reply)) {
       room.hangUp();
       return false;
     }
-    const scope = scopeOf(request);
     // It is told when the connection is done with the answer (request-lifecycle.ts).
     scope.room = room;
-    if (request.headers.expect !== undefined) reply.raw.writeContinue();
+    if (request.headers.expect !== undefined && request.raw.httpVersion === '1.1') reply.raw.writeContinue();
     // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
     const refuse = () => runInScope(scope, () => refuseUnread(reply));
     scope.deadline.onEnd = refuse;

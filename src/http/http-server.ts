@@ -23,7 +23,10 @@ export interface HttpServerOptions {
   readonly trustedProxies: readonly string[];
 }
 
-/** What was refused before there was a request. */
+/** As other servers call the status of who hung up before there was one. */
+export const hungUp = 499;
+
+/** What was refused before there was a request, or dropped before its turn. */
 export interface Unreadable {
   readonly requestId: string;
   readonly clientIp: string;
@@ -94,24 +97,23 @@ export function createHttpServer(
         .send(body);
     },
     clientErrorHandler(error, socket) {
-      const { _httpMessage: answering } = socket as Answering;
       switch (fateOf(socket, error.code)) {
         case 'drop':
           socket.destroy();
           return;
-        case 'finish': {
-          const last = lastWaiting(socket) ?? answering;
-          if (last?.headersSent === false) last.setHeader('connection', 'close');
+        case 'finish':
+          endAfterAnswers(socket);
           return;
-        }
         case 'leave':
           return;
         case 'refuse': {
           const [kind, detail] = unreadable(error.code);
+          const { _httpMessage: answering } = socket as Answering;
           const scope = answering == null ? undefined : scopeIfAny({ raw: answering.req });
           const refused = refuse(kind, detail, socket.remoteAddress ?? '', scope);
           // Its sender may keep the connection.
           scope?.room?.hangUp();
+          scope?.waiting?.hangUp();
           // The headers of an answer that has begun cannot be taken back.
           if (answering?.headersSent === true) socket.destroy();
           else write(refused, socket);
@@ -151,22 +153,38 @@ export function createHttpServer(
   const served = fastify(
     tls === undefined ? { ...common, http } : ({ ...common, https } as FastifyHttpOptions<Server>),
   );
-  serveInTurn(served.server, ({ remoteAddress = '' }) =>
-    refuse('overloaded', 'Too many requests on one connection wait for their answers', remoteAddress),
-  );
+  serveInTurn(served.server, {
+    tooMany: ({ remoteAddress = '' }) =>
+      refuse('overloaded', 'Too many requests on one connection wait for their answers', remoteAddress),
+    dropped: ({ socket }) =>
+      onUnreadable({
+        requestId: randomUUID(),
+        clientIp: socket.remoteAddress ?? '',
+        status: hungUp,
+        reason: 'The connection ended before its turn',
+      }),
+  });
   const { server } = served;
   server.on('connect', (_, socket: Answering) => {
     // Node hears of it no longer.
     socket.on('error', () => socket.destroy());
     const refused = refuse('method-not-allowed', 'CONNECT is for proxies, use POST', socket.remoteAddress ?? '');
-    // Behind a request that is not answered yet it is left without an answer.
-    if (socket._httpMessage == null) write(refused, socket);
-    socket.destroySoon();
+    if (socket._httpMessage == null) {
+      write(refused, socket);
+      socket.destroySoon();
+    } else endAfterAnswers(socket);
   });
   // Who asks before he sends his body is told when there is room for it (admit-bodies.ts); what else is expected may be ignored.
   for (const asking of ['checkContinue', 'checkExpectation'])
     server.on(asking, (request, response) => server.emit('request', request, response));
   return served;
+}
+
+/** What came before is answered, and nothing after it. */
+function endAfterAnswers(socket: Answering): void {
+  const last = lastWaiting(socket) ?? socket._httpMessage;
+  if (last?.headersSent === false) last.setHeader('connection', 'close');
+  last?.once('close', () => socket.destroySoon());
 }
 
 function fateOf(socket: Answering, code: string | undefined): Fate {

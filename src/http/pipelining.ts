@@ -10,7 +10,7 @@ const maxWaiting = 16;
 /** The requests of one connection. */
 class Line {
   isServing = false;
-  readonly waiting: Response[] = [];
+  waiting: Response[] = [];
 }
 
 /** On the connection itself: every look into a weak map costs its garbage collection. */
@@ -20,15 +20,24 @@ interface Lined {
   [lineKey]: Line | undefined;
 }
 
+export interface LineListener {
+  /** A connection is ended, for too many wait on it. */
+  readonly tooMany: (socket: Socket) => void;
+  /** A request whose connection ended before its turn. */
+  readonly dropped: (request: IncomingMessage) => void;
+}
+
 /**
  * Serves the requests of a connection one after the other, as other servers do, and ends connections on which more than 16 wait. Node reads
  * a thousand small requests at a time and has them all served at once, whether anybody reads the answers or not: a few connections
  * would fill the memory with these.
- * @param onTooMany hears of each connection that is ended, once, while it is known whose it is
  */
-export function serveInTurn(server: Server, onTooMany: (socket: Socket) => void): void {
+export function serveInTurn(server: Server, { tooMany, dropped }: LineListener): void {
   const listeners = server.listeners('request') as Serve[];
   server.removeAllListeners('request');
+  server.on('connection', (socket: Socket) => socket.once('close', dropWaiting));
+  // What carries TLS is another one.
+  server.on('secureConnection', (socket: Socket) => socket.once('close', dropWaiting));
 
   const serve: Serve = (request, response) => {
     response.on('close', answered);
@@ -37,15 +46,15 @@ export function serveInTurn(server: Server, onTooMany: (socket: Socket) => void)
 
   server.on('request', (request, response: Response) => {
     const { socket } = request;
-    // What was read together with the one that was too many.
-    if (socket.destroyed) return;
+    // It was told that nothing more is served, or it is being ended.
+    if (!socket.writable) return;
     const line = lineOf(socket);
     if (!line.isServing) {
       line.isServing = true;
       serve(request, response);
     } else if (line.waiting.length < maxWaiting) line.waiting.push(response);
     else {
-      onTooMany(socket);
+      tooMany(socket);
       socket.destroy();
     }
   });
@@ -53,19 +62,30 @@ export function serveInTurn(server: Server, onTooMany: (socket: Socket) => void)
   /** One function for all: one of each request is paid for by every webhook. */
   function answered(this: Response): void {
     const { socket } = this.req;
-    if (socket.destroyed) return;
+    if (!socket.writable) return;
     const line = lineOf(socket);
     const next = line.waiting.shift();
     line.isServing = next !== undefined;
     if (next !== undefined) serve(next.req, next);
   }
-}
 
-function lineOf(socket: Socket): Line {
-  return ((socket as Socket & Lined)[lineKey] ??= new Line());
+  function dropWaiting(this: Socket): void {
+    const line = lineOf(this);
+    for (const { req } of line.waiting) dropped(req);
+    line.waiting = [];
+  }
 }
 
 /** The answer to the last whole request of a connection, beside the one that is being served. */
 export function lastWaiting(socket: Socket): Response | undefined {
   return lineOf(socket).waiting.findLast(({ req }) => req.complete);
+}
+
+/** Whether another request of this connection waits for its turn. */
+export function isFollowed(socket: Socket): boolean {
+  return lineOf(socket).waiting.length > 0;
+}
+
+function lineOf(socket: Socket): Line {
+  return ((socket as Socket & Lined)[lineKey] ??= new Line());
 }

@@ -7,7 +7,8 @@ import { deadlineIn } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
 import type { GatewayMetrics } from '../metrics/gateway-metrics';
 import { clientAddress } from './client-address';
-import type { Unreadable } from './http-server';
+import { hungUp, type Unreadable } from './http-server';
+import { isFollowed } from './pipelining';
 import { ProblemError } from './problem';
 import { isPublic } from './public.decorator';
 import { bindScope, processingTimeMs, runInScope, scopeOf, type RequestScope } from './request-scope';
@@ -21,9 +22,6 @@ const cohortOfItsOwnBytes = 16 * 1024;
 /** Senders have a dozen. */
 const maxHeaders = 100;
 const headerOfId = 'x-request-id';
-
-/** As other servers call the status of who hung up before there was one. */
-const hungUp = 499;
 
 /** Gives every request its scope at the very start, and one line and its metrics at the end. */
 export function followRequests(
@@ -48,7 +46,11 @@ export function followRequests(
     reply.raw.on('close', closed);
     reply.header(headerOfId, requestId);
     // Senders keep connections for minutes: they must come back on one to another replica.
-    if (service.isDraining) reply.header('connection', 'close');
+    if (service.isDraining) {
+      // What was sent ahead is answered first; Fastify would end the connection before.
+      if (isFollowed(request.raw.socket)) reply.raw.removeHeader('connection');
+      else reply.header('connection', 'close');
+    }
     // Nobody reads what is posted there.
     if (request.is404 || isPublic(request)) hangUpOnLongBodies(request, reply);
     const goOn = () => runInScope(scope, () => done(refusalOf(request, reply)));

@@ -288,6 +288,25 @@ describe('of a sender that means harm', () => {
     );
   });
 
+  it('nothing is done about what follows an answer that ends the connection, and it is counted', async () => {
+    await start();
+    const labels = { method: 'other', route: 'unmatched', status: '499' };
+    const before = await counted(labels);
+    const many = Array.from({ length: 101 }, (_, i) => `H${i}: x`);
+    const body = JSON.stringify(webhook(firing({ alertname: 'Followed', namespace: 'test', pod: 'a' })));
+    const post = `POST ${signals} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ${gateway.token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    expect(statusesOf(await answersTo(get('/ready', ...many) + post))).toEqual([431]);
+    expect((await counted(labels)) - before).toBe(1);
+    expect(await gateway.requests()).toEqual([]);
+  });
+
+  it('a webhook that is followed by a request to lead on to another server has its answer', async () => {
+    await start();
+    expect(
+      statusesOf(await answersTo(`${get('/ready')}${get('/health')}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`)),
+    ).toEqual([200, 200]);
+  });
+
   it('a request without a host is refused as all else is, where HTTP asks for one', async () => {
     await start();
     const answer = await answersTo('GET /health HTTP/1.1\r\nConnection: close\r\n\r\n');
@@ -315,6 +334,12 @@ describe('of a sender that means harm', () => {
     if (statusesOf(answers)[0] === 100) socket.write(body);
     await closed(socket);
     expect(statusesOf(answers)).toEqual(statuses);
+  });
+
+  it('who speaks HTTP/1.0 is not asked for his body', async () => {
+    await start();
+    const head = `POST ${signals} HTTP/1.0\r\nAuthorization: Bearer ${gateway.token}\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`;
+    expect(statusesOf(await answersTo(`${head}{}`))).toEqual([400]);
   });
 
   it('what else a sender expects is not its due, and his request is served', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { startCluster, startGatewayOn, untilReady } from '../support/a-cluster';
 import { eventually } from '../support/eventually';
 import { FaultyApi } from '../support/faulty-api';
-import { postWebhook, requestsNamed } from '../support/sender';
+import { postWebhook, requestsNamed, sender } from '../support/sender';
 import { firing, webhook } from '../support/webhook';
 
 const root = join(__dirname, '../..');
@@ -80,6 +80,32 @@ describe('a gateway that stops', () => {
     expect(performance.now() - begin).toBeLessThan(5_000);
     await closed;
     await cluster.close();
+  });
+
+  it('answers all that one connection had sent before', async () => {
+    const cluster = await startCluster();
+    const api = await FaultyApi.start(cluster.url);
+    const gateway = await startGatewayOn(api.url);
+    try {
+      await untilReady(gateway);
+      api.fail({ method: 'POST', path: /\/remediationrequests\?(?!.*dryRun)/ }, { delayMs: 300 }, 10);
+      const posts = ['a', 'b', 'c'].map((pod) => {
+        const text = body(pod);
+        return `POST /api/v1/signals/prometheus HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer ${sender.token}\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+      });
+      const { port, hostname } = new URL(gateway.url);
+      const socket = connect(Number(port), hostname, () => socket.write(posts.join('')));
+      let answers = '';
+      socket.on('data', (chunk) => (answers += chunk.toString()));
+      await eventually(() =>
+        expect(api.count({ method: 'POST', path: /\/remediationrequests\?(?!.*dryRun)/ })).toBe(1),
+      );
+      await gateway.close();
+      expect(answers.match(/HTTP\/1\.1 201/g)).toHaveLength(3);
+    } finally {
+      await api.close();
+      await cluster.close();
+    }
   });
 
   it('writes how often signals were seen that it still acknowledged', async () => {

@@ -79,7 +79,9 @@ describe('more webhooks than there is memory for', () => {
 
   it('leave their room when they are refused for a body that cannot be read, though their senders keep the connections', async () => {
     const sockets = await Promise.all(
-      [1, 2, 3].map(() => beginPost(gateway.url, prometheus, authorized, 'transfer-encoding: chunked\r\n\r\nZZZ\r\n')),
+      [1, 2, 3].map(() =>
+        beginPost(gateway.url, prometheus, authorized, 'transfer-encoding: chunked\r\n\r\nZZZ\r\n', true),
+      ),
     );
     for (const socket of sockets) {
       const [answer] = (await once(socket, 'data')) as [Buffer];
@@ -140,8 +142,8 @@ describe('a sender that takes all the room that one may have', () => {
     await gateway.close();
   });
 
-  const postHalf = async (path: string, headers: Record<string, string>, rest: string) => {
-    const socket = await beginPost(gateway.url, path, headers, rest);
+  const postHalf = async (path: string, headers: Record<string, string>, rest: string, allowHalfOpen = false) => {
+    const socket = await beginPost(gateway.url, path, headers, rest, allowHalfOpen);
     sockets.push(socket);
     return socket;
   };
@@ -199,6 +201,17 @@ describe('a sender that takes all the room that one may have', () => {
     expect(await gateway.metric('gateway_webhooks_shed_total', { reason: 'no_room_in_time' })).toBe(1);
     expect(gateway.logged.filter(({ msg }) => msg === 'overloaded: webhooks are refused')).toHaveLength(1);
     expect(await gateway.requests()).toHaveLength(1);
+  });
+
+  it('leaves the queue when it is refused for a body that cannot be read', async () => {
+    await start();
+    await fill();
+    const broken = 'transfer-encoding: chunked\r\n\r\nZZZ\r\n';
+    const waits = await postHalf(prometheus, { authorization: `Bearer ${gateway.token}` }, broken, true);
+    const [answer] = (await once(waits, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    await eventually(async () => expect([await inProgress(), await waiting()]).toEqual([1, 0]));
+    expect(waits.destroyed).toBe(false);
   });
 
   it('makes room when it hangs up, also while it waits', async () => {

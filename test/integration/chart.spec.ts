@@ -120,6 +120,18 @@ describe('the chart', () => {
     ]);
   });
 
+  it('makes one binding of a sender in a namespace, however often it is listed', () => {
+    const account = { kind: 'ServiceAccount', name: 'a', namespace: 'm' };
+    const senders = [
+      { ...account, namespaces: ['x', 'y'] },
+      { ...account, namespaces: ['y', 'z', 'z'] },
+    ];
+    const bindings = rendered({ senders }).filter(
+      ({ kind, roleRef }) => kind === 'RoleBinding' && roleRef.name === 'gateway-signal-sender',
+    );
+    expect(bindings.map(({ metadata: { namespace } }) => namespace)).toEqual(['x', 'y', 'z']);
+  });
+
   it('says of its port what is spoken there', () => {
     const protocolOf = (values: object) =>
       one(rendered(values), 'Service', 'gateway-service').spec.ports[0].appProtocol;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { inTime } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
 import { eventually } from '../../../test/support/eventually';
@@ -63,6 +64,17 @@ describe('RequestStatus', () => {
       await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(4));
     },
   );
+
+  it('tries what is refused for good no more often than it writes', async () => {
+    requests.failNext('patch', 'invalid', 100);
+    const end = performance.now() + 2_200;
+    for (let count = 2; performance.now() < end; count++) {
+      await note(undefined, count);
+      await delay(50);
+    }
+    expect(patches()).toBeGreaterThan(1);
+    expect(patches()).toBeLessThanOrEqual(3);
+  });
 
   it('writes counts behind the caller, together, and as the last one says', async () => {
     for (let count = 2; count <= 50; count++) await note(undefined, count);

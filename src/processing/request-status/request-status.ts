@@ -256,6 +256,7 @@ export class RequestStatus {
       if (!this.refused.has(key))
         this.log.warn({ remediation_request: key, reason: error.message }, 'status of a request is refused');
       this.refused.set(key, true);
+      entry.countableAt = performance.now() + countIntervalMs;
       return;
     }
     entry.failures++;
