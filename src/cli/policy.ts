@@ -15,7 +15,6 @@ export async function runPolicy(
     throw new Error(`policy: ${action === undefined ? 'it takes' : `"${action}" is none of`} check, eval`);
   if (file === undefined) throw new Error(`policy ${action}: the file of the policy is missing`);
   const given = action === 'eval' ? await inputOf(input) : undefined;
-  await readable(`policy ${action}`, file);
   const compiled = await readPolicy(file, opaPath);
   await tryPolicy(compiled);
   const policy = new RegoPolicy(compiled);
@@ -34,17 +33,19 @@ function trialOf(policy: RegoPolicy): string {
   return `: it decides ${decided} of the ${verdicts.length} signals that it was tried on, the table decides the others (${first.failure}: ${first.reason})`;
 }
 
-async function readable(what: string, file: string): Promise<string> {
+async function readInput(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new Error(`${what}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+    throw new Error(`policy eval --input: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
   }
 }
 
 async function inputOf(input: string | undefined): Promise<PolicyInput> {
   if (input === undefined) throw new Error('policy eval: --input with a JSON text, or a file of one, is missing');
-  const text = /^\s*[{["]/.test(input) ? input : await readable('policy eval --input', input);
+  const text = /^\s*[{["]/.test(input) ? input : await readInput(input);
   let read: unknown;
   try {
     read = JSON.parse(text);
@@ -52,6 +53,6 @@ async function inputOf(input: string | undefined): Promise<PolicyInput> {
     throw new Error(`policy eval: --input is no JSON: ${(error as Error).message}`, { cause: error });
   }
   if (typeof read !== 'object' || read === null || Array.isArray(read))
-    throw new Error('policy eval: --input must be an object, as docs/priority-policy.md shows');
+    throw new Error('policy eval: --input must be an object, as policies/input.schema.json describes');
   return read as PolicyInput;
 }

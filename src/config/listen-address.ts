@@ -21,7 +21,7 @@ export function parseListenAddress(text: string): ListenAddress {
 /** What to do about an address that cannot be listened on. Any other error is answered as it is. */
 export function listenFailure(setting: string, address: string, error: unknown): unknown {
   const { syscall, code, message } = error as NodeJS.ErrnoException;
-  if (syscall !== 'listen' && code !== 'ENOTFOUND') return error;
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return error;
   const reason = code === 'EADDRINUSE' ? 'it is in use, choose another' : message;
   return new Error(`${setting}: cannot listen on ${address}: ${reason}`, { cause: error });
 }

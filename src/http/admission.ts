@@ -113,14 +113,11 @@ export class Admission {
   ): Promise<Room> {
     const headers = rawHeaders.reduce((sum, text) => sum + text.length + textBytes, 0);
     const seat = queue.enterNow(name, connectionBytes + headers + Math.min(size, readUnasked));
-    if (seat === undefined) {
-      due.clear();
-      throw this.refuse('queue_full');
-    }
     try {
+      if (seat === undefined) throw this.refuse('queue_full');
       return this.letIn(await room.enter(name, due.signal, size));
     } finally {
-      seat.leave();
+      seat?.leave();
       due.clear();
     }
   }

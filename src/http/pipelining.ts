@@ -10,15 +10,13 @@ const maxWaiting = 16;
 /** The requests of one connection. */
 class Line {
   isServing = false;
-  waiting: Response[] = [];
+  readonly waiting: Response[] = [];
 }
 
 /** On the connection itself: every look into a weak map costs its garbage collection. */
 const lineKey = Symbol('line');
 
-interface Lined {
-  [lineKey]: Line | undefined;
-}
+type Lined = Socket & { [lineKey]: Line | undefined };
 
 export interface LineListener {
   /** A connection is ended, for too many wait on it. */
@@ -35,9 +33,6 @@ export interface LineListener {
 export function serveInTurn(server: Server, { tooMany, dropped }: LineListener): void {
   const listeners = server.listeners('request') as Serve[];
   server.removeAllListeners('request');
-  server.on('connection', (socket: Socket) => socket.once('close', dropWaiting));
-  // What carries TLS is another one.
-  server.on('secureConnection', (socket: Socket) => socket.once('close', dropWaiting));
 
   const serve: Serve = (request, response) => {
     response.on('close', answered);
@@ -48,7 +43,7 @@ export function serveInTurn(server: Server, { tooMany, dropped }: LineListener):
     const { socket } = request;
     // It was told that nothing more is served, or it is being ended.
     if (!socket.writable) return;
-    const line = lineOf(socket);
+    const line = (lined(socket)[lineKey] ??= begun(socket));
     if (!line.isServing) {
       line.isServing = true;
       serve(request, response);
@@ -62,30 +57,32 @@ export function serveInTurn(server: Server, { tooMany, dropped }: LineListener):
   /** One function for all: one of each request is paid for by every webhook. */
   function answered(this: Response): void {
     const { socket } = this.req;
-    if (!socket.writable) return;
-    const line = lineOf(socket);
+    const line = lined(socket)[lineKey];
+    if (line === undefined || !socket.writable) return;
     const next = line.waiting.shift();
     line.isServing = next !== undefined;
     if (next !== undefined) serve(next.req, next);
   }
 
-  function dropWaiting(this: Socket): void {
-    const line = lineOf(this);
-    for (const { req } of line.waiting) dropped(req);
-    line.waiting = [];
+  function begun(socket: Socket): Line {
+    const line = new Line();
+    socket.once('close', () => {
+      for (const { req } of line.waiting.splice(0)) dropped(req);
+    });
+    return line;
   }
 }
 
 /** The answer to the last whole request of a connection, beside the one that is being served. */
 export function lastWaiting(socket: Socket): Response | undefined {
-  return lineOf(socket).waiting.findLast(({ req }) => req.complete);
+  return lined(socket)[lineKey]?.waiting.findLast(({ req }) => req.complete);
 }
 
 /** Whether another request of this connection waits for its turn. */
 export function isFollowed(socket: Socket): boolean {
-  return lineOf(socket).waiting.length > 0;
+  return (lined(socket)[lineKey]?.waiting.length ?? 0) > 0;
 }
 
-function lineOf(socket: Socket): Line {
-  return ((socket as Socket & Lined)[lineKey] ??= new Line());
+function lined(socket: Socket): Lined {
+  return socket as Lined;
 }

@@ -310,9 +310,8 @@ function loadKubeConfig({ kubeconfig, context, server }: KubernetesApiOptions): 
   config.clusters = config.clusters.map((cluster) =>
     cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster,
   );
-  if (!config.getCurrentCluster()?.server && kubeconfig !== '')
-    throw new Error(`kubernetes.kubeconfig: ${kubeconfig} names no cluster`);
   if (!config.getCurrentCluster()?.server || isGuessed(config)) {
+    if (kubeconfig !== '') throw new Error(`kubernetes.kubeconfig: ${kubeconfig} names no cluster`);
     throw new Error(
       'no Kubernetes cluster is configured: set KUBECONFIG or kubernetes.kubeconfig, or run in a cluster',
     );

@@ -38,8 +38,17 @@ export class Classifier {
     };
   }
 
+  /**
+   * Classifies a storm by one of its signals.
+   * @throws DeadlineExceededError
+   */
+  async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {
+    await this.ready(deadline);
+    return this.classify(signal, true);
+  }
+
   /** At once, unless the policy is somewhere else. */
-  classify(signal: Signal, storm: boolean): Classification | Promise<Classification> {
+  private classify(signal: Signal, storm: boolean): Classification | Promise<Classification> {
     const end = this.metrics.stage('classify');
     const environment = this.environment.classify(signal);
     const decision = this.priority.evaluate(signal, environment.environment, storm);

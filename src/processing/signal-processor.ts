@@ -120,7 +120,7 @@ export class SignalProcessor {
   ): Promise<SignalOutcome> {
     let outcome: SignalOutcome;
     try {
-      const classification = await this.classifyStorm(signal, deadline);
+      const classification = await this.classifier.classifyStorm(signal, deadline);
       const joined = await this.storms.reopen(signal, before, spec, classification, deadline);
       const request = refOf(joined.request);
       const storm = this.storms.metadataOf(joined.request, signal.name);
@@ -361,7 +361,7 @@ export class SignalProcessor {
       const claim = ones[0]?.fresh.token ?? '';
       // Each alert of a member may resolve by itself.
       const said = ones.flatMap(({ incident }) => incident.all.filter(isFiring));
-      const classify = (signal: Signal) => this.classifyStorm(signal, deadline);
+      const classify = (signal: Signal) => this.classifier.classifyStorm(signal, deadline);
       const joined = await this.storms.join(stormy, said, claim, classify, deadline);
       if (joined === 'over') return undefined;
       const { created } = joined;
@@ -393,11 +393,6 @@ export class SignalProcessor {
     return concurrently(ones, (one, i) =>
       deadline.aborted ? unprocessed(one, new DeadlineExceededError()) : this.open(one, classified(i), deadline),
     );
-  }
-
-  private async classifyStorm(signal: Signal, deadline: AbortSignal): Promise<Classification> {
-    await this.classifier.ready(deadline);
-    return this.classifier.classify(signal, true);
   }
 
   /** Opens the request of a new signal. Never rejects. */

@@ -204,6 +204,17 @@ describe('of a sender that means harm', () => {
     expect(await counted(unread)).toBe(before);
   });
 
+  /** What comes back for a text until the connection is closed. */
+  const answersTo = async (text: string) => {
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answers = '';
+    socket.on('data', (chunk) => (answers += chunk.toString()));
+    socket.on('error', () => undefined);
+    await closed(socket);
+    return answers;
+  };
+
   it('who sends rubbish behind a webhook has the answer to the webhook', async () => {
     await start();
     const body = JSON.stringify(webhook(firing({ alertname: 'Followed', namespace: 'test', pod: 'a' })));
@@ -232,12 +243,7 @@ describe('of a sender that means harm', () => {
     await start();
     const labels = { method: 'other', route: 'unmatched', status: String(status) };
     const before = await counted(labels);
-    const { port, hostname } = new URL(gateway.url);
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    let answer = '';
-    socket.on('data', (chunk) => (answer += chunk.toString()));
-    socket.on('error', () => undefined);
-    await closed(socket);
+    const answer = await answersTo(text);
     const [head = '', body = '{}'] = answer.split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(head.toLowerCase()).toContain('content-type: application/problem+json');
@@ -248,16 +254,6 @@ describe('of a sender that means harm', () => {
     expect((await counted(labels)) - before).toBe(1);
   });
 
-  /** What comes back for a text until the connection is closed. */
-  const answersTo = async (text: string) => {
-    const { port, hostname } = new URL(gateway.url);
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    let answers = '';
-    socket.on('data', (chunk) => (answers += chunk.toString()));
-    socket.on('error', () => undefined);
-    await closed(socket);
-    return answers;
-  };
   const get = (path: string, ...headers: string[]) =>
     `GET ${path} HTTP/1.1\r\n${['Host: gateway', ...headers].map((header) => `${header}\r\n`).join('')}\r\n`;
   const statusesOf = (answers: string) =>
@@ -352,13 +348,7 @@ describe('of a sender that means harm', () => {
     ['a range that is not there', 'GET /docs/swagger-ui.css', 'Range: bytes=99999999-\r\n', 400],
   ])('%s is no bug of ours', async (_, head, headers, status) => {
     await start();
-    const { port, hostname } = new URL(gateway.url);
-    const socket = connect(Number(port), hostname, () =>
-      socket.write(`${head} HTTP/1.1\r\nHost: gateway\r\n${headers}Connection: close\r\n\r\n`),
-    );
-    let answer = '';
-    socket.on('data', (chunk) => (answer += chunk.toString()));
-    await closed(socket);
+    const answer = await answersTo(`${head} HTTP/1.1\r\nHost: gateway\r\n${headers}Connection: close\r\n\r\n`);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(gateway.logged.filter(({ level }) => level === 'error')).toEqual([]);
   });

@@ -17,10 +17,12 @@ const compileMs = 60_000;
  * @throws Error with file, line and reason
  */
 export async function readPolicy(file: string, opaPath: string): Promise<CompiledPolicy> {
-  if (file.endsWith('.wasm')) return { wasm: new Uint8Array(await readFile(file)), data: {} };
-  if (/\.(tar\.gz|tgz)$/.test(file)) return unpacked(await readFile(file), file);
+  const source = await readFile(file).catch((error: unknown) => {
+    throw new Error(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  });
+  if (file.endsWith('.wasm')) return { wasm: new Uint8Array(source), data: {} };
+  if (/\.(tar\.gz|tgz)$/.test(file)) return unpacked(source, file);
   if (!file.endsWith('.rego')) throw new Error(`${file}: a policy is a .rego, a .wasm or a bundle (.tar.gz)`);
-  const source = await readFile(file);
   // What is compiled already needs no compiler.
   if (source.equals(await readFile(join(shipped, 'priority.rego')))) return shippedPolicy();
   return compiled(file, opaPath);

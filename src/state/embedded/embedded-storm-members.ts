@@ -16,8 +16,6 @@ interface Storm {
   /** By fingerprint: the alerts that fire, by when they began. */
   readonly members: Map<string, Map<string, number>>;
   readonly resources: Set<string>;
-  /** Of the members that are being recorded, those for whose names there is no room. */
-  readonly unnamed: Set<string>;
   resolved: number;
   /** Members whose names are lost, and until when they had joined. */
   readonly lost: {
@@ -59,11 +57,12 @@ export class EmbeddedStormMembers implements StormMembers {
     const known = this.storms.get(key);
     const storm = known !== undefined && knowsAll(known, recorded) ? known : stormOf(recorded);
     if (storm.lost.alerts > 0) storm.approximate = true;
+    // Of these members, those for whose names there is no room.
+    const unnamed = new Set<string>();
     for (const member of members) {
-      if (member.firing) fires(storm, member);
-      else resolves(storm, member);
+      if (member.firing) fires(storm, member, unnamed);
+      else resolves(storm, member, unnamed);
     }
-    storm.unnamed.clear();
     if (members.length > 0) storm.version++;
     // A value that is there already would keep the size that it had.
     this.storms.delete(key);
@@ -103,7 +102,6 @@ function stormOf(recorded: RecordedMembers): Storm {
   const storm: Storm = {
     members: new Map(),
     resources: new Set(),
-    unnamed: new Set(),
     resolved: 0,
     lost,
     twice: 0,
@@ -112,7 +110,7 @@ function stormOf(recorded: RecordedMembers): Storm {
   };
   for (const member of listed) {
     if (!member.firing) lost.resolved = Math.max(0, lost.resolved - 1);
-    add(storm, member, new Map(member.firing ? [[unknownAlert, 0]] : []), true);
+    add(storm, member, new Map(member.firing ? [[unknownAlert, 0]] : []), true, new Set());
   }
   return storm;
 }
@@ -122,8 +120,9 @@ function add(
   { fingerprint, resource }: Pick<ListedMember, 'fingerprint' | 'resource'>,
   alerts: Map<string, number>,
   wasCounted: boolean,
+  unnamed: Set<string>,
 ): void {
-  const { members, resources, lost, unnamed } = storm;
+  const { members, resources, lost } = storm;
   if (members.size >= maxNamedMembers) {
     // Each of several alerts of one is told.
     if (!wasCounted && !unnamed.has(fingerprint)) lost.alerts++;
@@ -142,7 +141,7 @@ function add(
   if (alerts.size === 0) storm.resolved++;
 }
 
-function fires(storm: Storm, member: StormMember): void {
+function fires(storm: Storm, member: StormMember, unnamed: Set<string>): void {
   const { fingerprint, alert, at } = member;
   const alerts = storm.members.get(fingerprint);
   if (alerts === undefined) {
@@ -150,7 +149,7 @@ function fires(storm: Storm, member: StormMember): void {
     const { lost } = storm;
     const isKnown = lost.alerts > 0 && at <= lost.until;
     if (isKnown && !lost.isQuiet) storm.twice++;
-    add(storm, member, new Map([[alert, since]]), isKnown && lost.isQuiet);
+    add(storm, member, new Map([[alert, since]]), isKnown && lost.isQuiet, unnamed);
     return;
   }
   if (alerts.size === 0) storm.resolved--;
@@ -159,10 +158,10 @@ function fires(storm: Storm, member: StormMember): void {
   if (since !== undefined || alerts.size < maxAlertsOfMember) alerts.set(alert, Math.max(since ?? 0, at));
 }
 
-function resolves(storm: Storm, member: StormMember): void {
+function resolves(storm: Storm, member: StormMember, unnamed: Set<string>): void {
   const alerts = storm.members.get(member.fingerprint);
   if (alerts === undefined) {
-    if (storm.lost.alerts > 0) add(storm, member, new Map(), true);
+    if (storm.lost.alerts > 0) add(storm, member, new Map(), true, unnamed);
     return;
   }
   const alert = alerts.has(member.alert) ? member.alert : unknownAlert;
