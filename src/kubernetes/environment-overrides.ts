@@ -1,15 +1,17 @@
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import type { LogSink } from '../logging/log-sink';
 import type { KubernetesApi } from './kubernetes-api';
-import { objectKey, WatchCache } from './watch-cache';
+import { WatchCache } from './watch-cache';
 
 /** The ConfigMap in which operators set the environment of a namespace, watched. It need not exist. */
 export class EnvironmentOverrides {
   readonly cache: WatchCache<ReadonlyMap<string, string>>;
-  private readonly key: string;
 
-  constructor(api: KubernetesApi, place: { readonly namespace: string; readonly name: string }, log: LogSink) {
-    this.key = objectKey(place.namespace, place.name);
+  constructor(
+    api: KubernetesApi,
+    private readonly place: { readonly namespace: string; readonly name: string },
+    log: LogSink,
+  ) {
     this.cache = new WatchCache({
       api,
       path: `/api/v1/namespaces/${encodeURIComponent(place.namespace)}/configmaps`,
@@ -20,6 +22,6 @@ export class EnvironmentOverrides {
   }
 
   environmentOf(namespace: string): string | undefined {
-    return this.cache.get(this.key)?.get(namespace);
+    return this.cache.get(this.place.namespace, this.place.name)?.get(namespace);
   }
 }

@@ -79,9 +79,9 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
   const createdAt = timeOf(metadata.creationTimestamp) ?? now;
   // All of one shape, with members that are undefined: what is added to an object later lies apart from it, a third as large again.
   return {
-    namespace: metadata.namespace ?? '',
-    name: metadata.name ?? '',
-    fingerprint: spec?.fingerprint ?? '',
+    namespace: asKept(metadata.namespace, before?.namespace),
+    name: asKept(metadata.name, before?.name),
+    fingerprint: asKept(spec?.fingerprint, before?.fingerprint),
     generation: spec?.generation ?? 1,
     createdAt,
     resourceVersion: metadata.resourceVersion ?? '',
@@ -102,6 +102,11 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
             lastSeen: timeOf(seen.lastSeen) ?? createdAt,
           },
   };
+}
+
+/** The text that is held already, by which the indices find the request, where it is the same: each copy would stay beside it. */
+function asKept(text = '', before: string | undefined): string {
+  return text === before ? before : text;
 }
 
 /** Anybody who may write a status may have written this one. */

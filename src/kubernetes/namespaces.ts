@@ -1,6 +1,6 @@
 import type { LogSink } from '../logging/log-sink';
 import type { KubernetesApi } from './kubernetes-api';
-import { objectKey, WatchCache } from './watch-cache';
+import { WatchCache } from './watch-cache';
 
 /** The labels of every namespace, watched. */
 export class Namespaces {
@@ -16,7 +16,7 @@ export class Namespaces {
   }
 
   label(namespace: string, label: string): string | undefined {
-    const labels = this.cache.get(objectKey('', namespace));
+    const labels = this.cache.get('', namespace);
     return labels !== undefined && Object.hasOwn(labels, label) ? labels[label] : undefined;
   }
 }

@@ -5,7 +5,7 @@ import { recentlyUsed } from '../recently-used';
 import type { TargetResource } from '../signal/target-resource';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure } from './kubernetes-api.error';
-import { objectKey, WatchCache, type WatchedObject } from './watch-cache';
+import { WatchCache, type WatchedObject } from './watch-cache';
 
 /** Who controls an object; `none` for one that nobody does. */
 type Controller = TargetResource | 'none';
@@ -76,7 +76,7 @@ export class Owners {
     let owner = resource;
     for (let step = 0; isFollowed(owner); step++) {
       if (step === maxSteps) return resource;
-      const controller = this.caches[owner.kind].get(objectKey(namespace, owner.name));
+      const controller = this.caches[owner.kind].get(namespace, owner.name);
       if (controller === undefined) return undefined;
       if (controller === 'none') break;
       owner = controller;
@@ -94,7 +94,7 @@ export class Owners {
       for (let step = 0; isFollowed(owner); step++) {
         if (step === maxSteps) return { by: 'nothing' };
         const controller =
-          this.caches[owner.kind].get(objectKey(namespace, owner.name)) ??
+          this.caches[owner.kind].get(namespace, owner.name) ??
           (await this.read(owner.kind, namespace, owner.name, deadline));
         if (controller === undefined) return this.ofAbsent(namespace, resource, owner);
         if (controller === 'none') break;
@@ -147,7 +147,7 @@ export class Owners {
       ['ReplicaSet', 'apps/v1'],
       ['Job', 'batch/v1'],
     ] as const) {
-      if (this.caches[kind].get(objectKey(namespace, name)) !== undefined)
+      if (this.caches[kind].get(namespace, name) !== undefined)
         return this.topOf(namespace, { kind, name, apiVersion });
     }
     return undefined;

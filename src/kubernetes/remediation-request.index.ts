@@ -1,6 +1,6 @@
 import type { Clock } from '../clock';
 import type { LogSink } from '../logging/log-sink';
-import { keyOf, type RequestRef } from '../request-ref';
+import type { RequestRef } from '../request-ref';
 import { toKnownRequest, type KnownRequest } from './known-request';
 import type { KubernetesApi } from './kubernetes-api';
 import type { RemediationRequest } from './remediation-request';
@@ -13,7 +13,8 @@ const none: readonly KnownRequest[] = [];
 /** All RemediationRequests of the cluster, found by fingerprint, those of storms also by that of each member they name. Watched, so that a look-up costs no call. */
 export class RemediationRequestIndex {
   readonly cache: WatchCache<KnownRequest>;
-  private readonly byFingerprint = new Map<string, readonly KnownRequest[]>();
+  /** Nearly always one, and then by itself: a list of one takes a tenth of what is held of a request. */
+  private readonly byFingerprint = new Map<string, KnownRequest | readonly KnownRequest[]>();
 
   constructor(
     api: KubernetesApi,
@@ -53,7 +54,7 @@ export class RemediationRequestIndex {
 
   /** The request as last watched; `undefined` if it is not there or not seen yet, or the watch cannot be believed. */
   get(ref: RequestRef): KnownRequest | undefined {
-    return this.cache.trusted ? this.cache.get(keyOf(ref)) : undefined;
+    return this.cache.trusted ? this.cache.get(ref.namespace, ref.name) : undefined;
   }
 
   /** Takes an answer of the API server at once, before the watch shows it. */
@@ -69,7 +70,9 @@ export class RemediationRequestIndex {
   }
 
   private watched(fingerprint: string): readonly KnownRequest[] {
-    return this.byFingerprint.get(fingerprint) ?? none;
+    const found = this.byFingerprint.get(fingerprint);
+    if (found === undefined) return none;
+    return isList(found) ? found : [found];
   }
 
   private async ask(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
@@ -79,10 +82,10 @@ export class RemediationRequestIndex {
 
   private replace(fingerprint: string, previous: KnownRequest | undefined, entry: KnownRequest | undefined): void {
     const others = this.watched(fingerprint).filter((request) => request !== previous && request !== entry);
-    // Nearly always one, for which a list that grows would have room for 17; one that is joined is as long as it must be.
-    const requests = entry === undefined ? others : others.concat(entry);
-    if (requests.length > 0) this.byFingerprint.set(fingerprint, requests);
-    else this.byFingerprint.delete(fingerprint);
+    const requests = entry === undefined ? others : [...others, entry];
+    const [first] = requests;
+    if (first === undefined) this.byFingerprint.delete(fingerprint);
+    else this.byFingerprint.set(fingerprint, requests.length === 1 ? first : requests);
   }
 }
 
@@ -91,4 +94,8 @@ function fingerprintsOf({ fingerprint, storm }: KnownRequest): string[] {
   for (const resource of storm?.affectedResources ?? []) named.push(resource.fingerprint);
   // One of another CRD may have none, and many of them would be found together by nothing.
   return named.filter((text) => text !== '');
+}
+
+function isList(found: KnownRequest | readonly KnownRequest[]): found is readonly KnownRequest[] {
+  return Array.isArray(found);
 }

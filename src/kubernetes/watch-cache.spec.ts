@@ -66,7 +66,7 @@ describe('WatchCache', () => {
     made.onChange = (entry, previous) => void changes.push(`${previous ?? '-'} > ${entry ?? '-'}`);
     return made;
   }
-  const color = (name = 'prod') => cache.get(`/${name}`);
+  const color = (name = 'prod') => cache.get('', name);
 
   it('knows nothing before the first list, and says so', async () => {
     expect([cache.synced, cache.size, color()]).toEqual([false, 0, undefined]);
@@ -168,7 +168,7 @@ describe('WatchCache', () => {
     server.lists.push(page('10', [inNamespace('a'), inNamespace('b')]));
     cache.start();
     await until(() => cache.synced);
-    expect([cache.get('a/x'), cache.get('b/x'), cache.get('/x')]).toEqual(['a', 'b', undefined]);
+    expect([cache.get('a', 'x'), cache.get('b', 'x'), cache.get('', 'x')]).toEqual(['a', 'b', undefined]);
   });
 
   it('hands what it kept of an object to whoever reads it again', async () => {
@@ -177,7 +177,7 @@ describe('WatchCache', () => {
     server.watches.push(sendsAndEnds(event('MODIFIED', prod('red', '11')), tooOld));
     counting.start();
     await until(() => server.queries('watch').length === 2);
-    expect(counting.get('/prod')).toBe(3);
+    expect(counting.get('', 'prod')).toBe(3);
     await counting.stop();
   });
 

@@ -5,6 +5,7 @@ import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
 import { isFailure, toKubernetesApiError } from './kubernetes-api.error';
 import { metadataTypes } from './metadata-types';
+import { ObjectMap } from './object-map';
 import { takeLines, watchSeconds, watchSilenceMs, type WatchEvent } from './watch-stream';
 
 export interface WatchedObject {
@@ -52,7 +53,7 @@ const maxBackOffMs = 10_000;
  * last known. Before the first list it knows nothing, and `synced` says so: absence then means nothing.
  */
 export class WatchCache<Entry> {
-  private objects = new Map<string, Known<Entry>>();
+  private objects = new ObjectMap<Known<Entry>>();
   private resourceVersion = '';
   private readonly stopping = new AbortController();
   private readonly firstSync = Promise.withResolvers<void>();
@@ -76,13 +77,13 @@ export class WatchCache<Entry> {
     await this.running;
   }
 
-  /** @param key of the object, by `objectKey` */
-  get(key: string): Entry | undefined {
-    return this.objects.get(key)?.entry;
+  /** @param namespace empty for what is in none */
+  get(namespace: string, name: string): Entry | undefined {
+    return this.objects.get(namespace, name)?.entry;
   }
 
   *values(): IterableIterator<Entry> {
-    for (const { entry } of this.objects.values()) yield entry;
+    for (const [, , { entry }] of this.objects.entries()) yield entry;
   }
 
   get size(): number {
@@ -113,14 +114,13 @@ export class WatchCache<Entry> {
    * version, for then it has shown it, or even that it was deleted. Answers what is kept of it.
    */
   observe(object: WatchedObject): Entry {
-    const key = keyOfObject(object);
-    const before = this.objects.get(key);
+    const before = this.known(object);
     const version = versionOf(object);
     // The watch was sooner, and shows the whole of it.
     if (before?.version === version) return before.entry;
     const entry = this.options.keep(object, before?.entry);
     const isAhead = this.resourceVersion !== '' && version > Number(this.resourceVersion);
-    if (isAhead && !isOlder(version, before)) this.put(key, entry, version, before);
+    if (isAhead && !isOlder(version, before)) this.put(object, entry, version, before);
     return entry;
   }
 
@@ -143,7 +143,7 @@ export class WatchCache<Entry> {
   }
 
   private async list(): Promise<void> {
-    const found = new Map<string, Known<Entry>>();
+    const found = new ObjectMap<Known<Entry>>();
     let page: ListPage;
     let token: string | undefined;
     do {
@@ -156,15 +156,17 @@ export class WatchCache<Entry> {
         ...this.accept('list'),
       });
       for (const object of page.items ?? []) {
-        const key = keyOfObject(object);
-        found.set(key, { entry: this.options.keep(object, this.get(key)), version: versionOf(object) });
+        const entry = this.options.keep(object, this.known(object)?.entry);
+        found.set(namespaceOf(object), nameOf(object), { entry, version: versionOf(object) });
       }
       token = page.metadata.continue;
     } while (token);
     const previous = this.objects;
     this.objects = found;
-    for (const [key, { entry }] of found) this.onChange(entry, previous.get(key)?.entry);
-    for (const [key, { entry }] of previous) if (!found.has(key)) this.onChange(undefined, entry);
+    for (const [namespace, name, { entry }] of found.entries())
+      this.onChange(entry, previous.get(namespace, name)?.entry);
+    for (const [namespace, name, { entry }] of previous.entries())
+      if (found.get(namespace, name) === undefined) this.onChange(undefined, entry);
     this.resourceVersion = page.metadata.resourceVersion ?? '';
     this.synced = true;
     this.firstSync.resolve();
@@ -214,24 +216,26 @@ export class WatchCache<Entry> {
     this.failures = 0;
   }
 
-  private set(object: WatchedObject): void {
-    const key = keyOfObject(object);
-    const before = this.objects.get(key);
-    const version = versionOf(object);
-    if (!isOlder(version, before)) this.put(key, this.options.keep(object, before?.entry), version, before);
+  private known(object: WatchedObject): Known<Entry> | undefined {
+    return this.objects.get(namespaceOf(object), nameOf(object));
   }
 
-  private put(key: string, entry: Entry, version: number, before: Known<Entry> | undefined): void {
-    this.objects.set(key, { entry, version });
+  private set(object: WatchedObject): void {
+    const before = this.known(object);
+    const version = versionOf(object);
+    if (!isOlder(version, before)) this.put(object, this.options.keep(object, before?.entry), version, before);
+  }
+
+  private put(object: WatchedObject, entry: Entry, version: number, before: Known<Entry> | undefined): void {
+    this.objects.set(namespaceOf(object), nameOf(object), { entry, version });
     this.onChange(entry, before?.entry);
   }
 
   private delete(object: WatchedObject): void {
-    const key = keyOfObject(object);
-    const before = this.objects.get(key);
+    const before = this.known(object);
     // It was made again, and we were answered that before the watch tells of the end of the one before it.
     if (isOlder(versionOf(object), before)) return;
-    this.objects.delete(key);
+    this.objects.delete(namespaceOf(object), nameOf(object));
     this.onChange(undefined, before?.entry);
   }
 
@@ -262,11 +266,6 @@ export class WatchCache<Entry> {
   }
 }
 
-/** What an object is found by; the namespace is empty for one that is in none. */
-export function objectKey(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
-}
-
 /** Whether a later version of it is known. Versions of one resource count up (KEP-5504). */
 function isOlder(version: number, known: { readonly version: number } | undefined): boolean {
   return version < (known?.version ?? Number.NEGATIVE_INFINITY);
@@ -277,6 +276,10 @@ function versionOf({ metadata }: WatchedObject): number {
   return Number(metadata?.resourceVersion ?? Number.NaN);
 }
 
-function keyOfObject({ metadata }: WatchedObject): string {
-  return objectKey(metadata?.namespace ?? '', metadata?.name ?? '');
+function namespaceOf({ metadata }: WatchedObject): string {
+  return metadata?.namespace ?? '';
+}
+
+function nameOf({ metadata }: WatchedObject): string {
+  return metadata?.name ?? '';
 }
