@@ -4,7 +4,7 @@
 const arrows = {
   signal: [],
   // Each source brings its settings.
-  config: ['adapters/sources.ts'],
+  config: ['signal', 'adapters/sources.ts'],
   metrics: [],
   logging: [],
   http: ['logging', 'metrics'],

@@ -1,4 +1,6 @@
 import { sources } from '../adapters/sources';
+import { priorities } from '../signal/priority';
+import { isSeverity, severities } from '../signal/severity';
 import { path, pathRange } from './paths';
 import { identities, type Identity } from './source-settings';
 import {
@@ -27,8 +29,6 @@ const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
 const nonEmpty = { range: 'texts', accepts: (text: string) => text !== '' };
 /** Where the policy is unless the configuration says otherwise. */
 export const defaultPolicyPath = '/etc/kubernaut/policies/priority.rego';
-const severities = ['critical', 'warning', 'info'];
-const priorities = ['P0', 'P1', 'P2', 'P3', 'P4'];
 const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
 
 export class ServerTlsConfig {
@@ -557,5 +557,5 @@ function isRegularExpression(text: string): boolean {
 function isTableKey(key: string): boolean {
   if (key === 'default') return true;
   const end = key.indexOf('_');
-  return severities.includes(end === -1 ? key : key.slice(0, end)) && (end === -1 || dnsLabel.test(key.slice(end + 1)));
+  return isSeverity(end === -1 ? key : key.slice(0, end)) && (end === -1 || dnsLabel.test(key.slice(end + 1)));
 }

@@ -57,6 +57,14 @@ export interface KubernetesApiErrorOptions extends ErrorOptions {
   readonly serverAnswers?: boolean;
 }
 
+/** What no repetition and no operator's doing would change: the answer would be the same. */
+const permanentFailures = ['denied', 'invalid'] as const satisfies readonly KubernetesFailure[];
+export type PermanentFailure = (typeof permanentFailures)[number];
+
+export function isPermanent(failure: KubernetesFailure): failure is PermanentFailure {
+  return (permanentFailures as readonly KubernetesFailure[]).includes(failure);
+}
+
 export function isFailure(error: unknown, failure: KubernetesFailure): error is KubernetesApiError {
   return error instanceof KubernetesApiError && error.failure === failure;
 }

@@ -1,14 +1,25 @@
 import { AuthorizationUnavailableError } from '../auth/authorizer';
 import { DeadlineExceededError } from '../deadline';
-import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
+import {
+  isPermanent,
+  KubernetesApiError,
+  type KubernetesFailure,
+  type PermanentFailure,
+} from '../kubernetes/kubernetes-api.error';
 import type { Signal } from '../signal/signal';
 import { StateUnavailableError } from '../state/signal-state';
 import { FallbackNamespaceError, NamespaceOverLimitError } from './request-opener';
 import { StormOverError } from './storm/storm-commits';
 import type { Failed, FailureReason, Rejected, RejectionReason } from './signal-outcome';
 
-/** What time or an operator can heal; `denied` and `invalid` are the only answers that a retry would repeat. */
-const failures: Record<Exclude<KubernetesFailure, 'denied' | 'invalid'>, FailureReason> = {
+/** What a retry would repeat. */
+const refusals: Record<PermanentFailure, readonly [RejectionReason, summary: string]> = {
+  denied: ['denied', 'An admission policy of the cluster refuses the RemediationRequest'],
+  invalid: ['invalid_object', 'The cluster refuses the RemediationRequest as invalid'],
+};
+
+/** What time or an operator can heal. */
+const failures: Record<Exclude<KubernetesFailure, PermanentFailure>, FailureReason> = {
   unavailable: 'kubernetes_unavailable',
   overloaded: 'kubernetes_overloaded',
   unauthenticated: 'kubernetes_unauthenticated',
@@ -42,14 +53,8 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
       : failed(signal, 'fallback_namespace_missing', cause);
   }
   if (error instanceof KubernetesApiError) {
-    switch (error.failure) {
-      case 'denied':
-        return rejected(signal, 'denied', 'An admission policy of the cluster refuses the RemediationRequest');
-      case 'invalid':
-        return rejected(signal, 'invalid_object', 'The cluster refuses the RemediationRequest as invalid');
-      default:
-        return failed(signal, failures[error.failure], cause);
-    }
+    const { failure } = error;
+    return isPermanent(failure) ? rejected(signal, ...refusals[failure]) : failed(signal, failures[failure], cause);
   }
   return failed(signal, 'internal_error', error instanceof Error ? (error.stack ?? cause) : cause);
 }

@@ -27,7 +27,7 @@ import { Classifier } from './classifier';
 import { Deduplication } from './deduplication/deduplication';
 import { EnvironmentClassifier } from './environment/environment-classifier';
 import { OwnerIdentity } from './identity/owner-identity';
-import type { Priority } from './priority/priority';
+import type { Priority } from '../signal/priority';
 import { PriorityEvaluator } from './priority/priority-evaluator';
 import { OpaServer } from './priority/opa-server';
 import { policyOptionsOf, PriorityPolicy } from './priority/priority-policy';

@@ -7,7 +7,7 @@ import { GatewayConfig } from '../../config/gateway-config';
 import { GatewayMetrics } from '../../metrics/gateway-metrics';
 import { severities } from '../../signal/severity';
 import { policyInputOf } from './policy-input';
-import type { Priority } from './priority';
+import type { Priority } from '../../signal/priority';
 import { PriorityEvaluator } from './priority-evaluator';
 import { priorityByTable } from './priority-table';
 import { RegoPolicy, type PolicyVerdict } from './rego-policy';

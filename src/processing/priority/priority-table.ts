@@ -1,5 +1,5 @@
 import type { Severity } from '../../signal/severity';
-import type { Priority } from './priority';
+import type { Priority } from '../../signal/priority';
 
 /** Keys are `<severity>_<environment>`, `<severity>` and `default`, which is always there. */
 export type PriorityTable = ReadonlyMap<string, Priority>;

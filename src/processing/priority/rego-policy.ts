@@ -1,5 +1,5 @@
 import { loadPolicySync } from '@open-policy-agent/opa-wasm';
-import { isPriority, type Priority } from './priority';
+import { isPriority, type Priority } from '../../signal/priority';
 import type { PolicyInput } from './policy-input';
 
 /** A policy as the engine takes it. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
-import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { isFailure, isPermanent, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -251,7 +251,7 @@ export class RequestStatus {
    * for good, which no repetition would write.
    */
   private failed(entry: Pending, change: TakenChange, error: unknown): void {
-    if (isFailure(error, 'denied') || isFailure(error, 'invalid')) {
+    if (error instanceof KubernetesApiError && isPermanent(error.failure)) {
       const key = keyOf(entry.ref);
       if (!this.refused.has(key))
         this.log.warn({ remediation_request: key, reason: error.message }, 'status of a request is refused');
