@@ -124,10 +124,15 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   const metricsServer = metricsApp?.getHttpServer() as Server | undefined;
   const endMetricsConnections = metricsServer && followConnections(metricsServer);
   if (metricsServer) serveInTurn(metricsServer, { tooMany: () => undefined, dropped: () => undefined });
+  // Connections are waited for: also those that stay open after an answer, or bring what is never finished. From when no more are
+  // taken: what is asked to stop before that may take its time.
+  let lastCall: NodeJS.Timeout | undefined;
+  fastify.addHook('preClose', (done) => {
+    lastCall = setTimeout(endConnections, lastCallMs);
+    done();
+  });
   const stop = async () => {
     stopFollowing();
-    // Connections are waited for: also those that stay open after an answer, or bring what is never finished.
-    const lastCall = setTimeout(endConnections, lastCallMs);
     await app.close().finally(() => clearTimeout(lastCall));
     // Who scrapes comes again, and elsewhere.
     endMetricsConnections?.();

@@ -9,6 +9,7 @@ import {
 } from '../../../test/support/fake-remediation-requests';
 import { RecordingLog } from '../../../test/support/recording-log';
 import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { toKnownRequest } from '../../kubernetes/known-request';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import type { Signal } from '../../signal/signal';
 import type { RequestRef } from '../../request-ref';
@@ -129,6 +130,18 @@ describe('RequestStatus', () => {
     await note([of({ status: 'resolved' })]);
     expect(written()).toMatchObject({ overallPhase: 'Executing', signal: { state: 'Resolved' } });
     expect(requests.callsOf('get')).toHaveLength(1);
+  });
+
+  it('reads the object before it says of what resolved that nothing is to be written, whatever was known when it was told', async () => {
+    await note([of({ status: 'resolved', endsAt: noon })]);
+    index.get(ref);
+    index.mode = 'lagging';
+    const firing = { state: 'Firing', firingAlerts: [{ fingerprint: 'a', startsAt: '2025-10-04T12:00:01Z' }] } as const;
+    requests.touch(ref, { signal: firing });
+    const known = toKnownRequest(requests.objects[0]!, noon);
+    const resolved = of({ status: 'resolved', startsAt: noon + 1_000, endsAt: noon + 2_000 });
+    await status.note(ref, known, [resolved], undefined, inTime);
+    expect(written()?.signal).toMatchObject({ state: 'Resolved' });
   });
 
   it('gives up on an object that changes all the time', async () => {

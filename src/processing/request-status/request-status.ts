@@ -19,8 +19,6 @@ interface Change {
   /** The last of each alert of the sender. */
   readonly sightings: Map<string, Sighting>;
   seen: Counted | undefined;
-  /** Whether the object itself has to be read, whatever the watch shows. */
-  readFirst: boolean;
   /** Its incident has the next generation: nothing is to be remembered any more. */
   carriedOn: boolean;
 }
@@ -123,10 +121,7 @@ export class RequestStatus {
     deadline: AbortSignal,
   ): Promise<KnownRequest | undefined> {
     if (this.noteBehind(ref, known, sightings, seen)) return known;
-    // Senders say once that something resolved: that it changes nothing has to be true of the object itself.
-    const readFirst =
-      known !== undefined && areAllResolved(sightings) && signalStatusAfter(known, sightings) === undefined;
-    return this.now(ref, sightings, seen, deadline, readFirst);
+    return this.now(ref, sightings, seen, deadline);
   }
 
   /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
@@ -154,13 +149,11 @@ export class RequestStatus {
     sightings: readonly Sighting[],
     seen: Occurrences | undefined,
     deadline: AbortSignal,
-    readFirst = false,
   ): Promise<KnownRequest | undefined> {
     const entry = this.entryOf(ref);
     if (entry === undefined)
       return Promise.reject(new KubernetesApiError('overloaded', 'too many status patches wait for the API server'));
     merge(entry, sightings, seen);
-    if (readFirst) entry.readFirst = true;
     const waiter = Promise.withResolvers<KnownRequest | undefined>();
     entry.waiters.push(waiter);
     // It goes on with what others ask for meanwhile.
@@ -185,7 +178,6 @@ export class RequestStatus {
         ref,
         sightings: new Map(),
         seen: undefined,
-        readFirst: false,
         carriedOn: false,
         waiters: [],
         running: undefined,
@@ -276,12 +268,19 @@ export class RequestStatus {
     const { ref } = entry;
     const countsAreDue = this.ending || performance.now() >= entry.countableAt;
     entry.changing = change.sightings.size > 0;
-    let known = change.readFirst ? undefined : this.index.get(ref);
+    // Senders say once that something resolved: that it changes nothing has to be true of the object itself, not of what the watch shows.
+    const toldOnce = [...change.sightings.values()].some(({ status }) => status === 'resolved');
+    const watched = this.index.get(ref);
+    let known = watched;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       try {
         known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
         const { patch, postponed } = patchFor(known, change, countsAreDue);
         if (postponed !== undefined) count(entry, postponed);
+        if (patch === undefined && toldOnce && known === watched) {
+          known = undefined;
+          continue;
+        }
         if (patch === undefined) return known;
         const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
         entry.countableAt = performance.now() + countIntervalMs;
@@ -341,12 +340,11 @@ function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
 }
 
 function take(entry: Pending): TakenChange {
-  const { seen, carriedOn, readFirst, waiters } = entry;
-  const taken = { sightings: new Map(entry.sightings), seen, carriedOn, readFirst, waiters };
+  const { seen, carriedOn, waiters } = entry;
+  const taken = { sightings: new Map(entry.sightings), seen, carriedOn, waiters };
   entry.sightings.clear();
   entry.seen = undefined;
   entry.carriedOn = false;
-  entry.readFirst = false;
   entry.waiters = [];
   return taken;
 }

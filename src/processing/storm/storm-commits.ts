@@ -132,7 +132,7 @@ export class StormCommits {
     entry.changes = 0;
     const due = deadlineIn(writeTimeoutMs);
     try {
-      // What wrote nothing holds up nobody.
+      // What asked for nothing holds up nobody.
       if (await this.apply(entry.ref, waiters, due.signal)) entry.writtenAt = performance.now();
     } catch (error) {
       for (const { written } of waiters) written.reject(error);
@@ -152,10 +152,11 @@ export class StormCommits {
     }, this.flushIntervalMs()).unref();
   }
 
-  /** Answers whether something was written. */
+  /** Answers whether the API server was asked. */
   private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<boolean> {
     let waiters = all;
-    let known = this.index.get(ref);
+    const watched = this.index.get(ref);
+    let known = watched;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       known ??= await this.read(ref, signal);
       const storm = known?.storm;
@@ -166,7 +167,7 @@ export class StormCommits {
           if (!mayStay) written.reject(new StormOverError(`the storm ${keyOf(ref)} is over`));
           return mayStay;
         });
-        if (known === undefined || storm === undefined || waiters.length === 0) return false;
+        if (known === undefined || storm === undefined || waiters.length === 0) return known !== watched;
       }
       const change = together(waiters);
       // After the object was read: who writes between the two makes this write a conflict.
@@ -175,13 +176,20 @@ export class StormCommits {
       const tally = await this.members.record(`${keyOf(ref)}/${storm.uid}`, begins, change.members);
       const writer = `${tally.apart ? this.apart : this.shared}${++this.writes}`;
       const status = stormStatusAfter(known, storm, tally, change, writer, this.clock.now());
+      // That nothing changes has to be true of the object itself where the memory knows of writes that the watch may not show yet, and of
+      // what resolved, which senders say once.
+      const mayBeLate = tally.version > storm.version + 1 || change.members.some(({ firing }) => !firing);
+      if (status === undefined && known === watched && mayBeLate) {
+        known = undefined;
+        continue;
+      }
       try {
         const written =
           status === undefined
             ? known
             : this.index.observe(await this.client.patchStatus(ref, status, known.resourceVersion, signal));
         for (const waiter of waiters) waiter.written.resolve({ request: written, firing: tally.firing });
-        return status !== undefined;
+        return status !== undefined || known !== watched;
       } catch (error) {
         if (!isFailure(error, 'conflict') && !isFailure(error, 'not-found')) throw error;
         known = undefined;

@@ -420,6 +420,59 @@ describe('Storms', () => {
       expect(storm()).toMatchObject({ spec: { alertName: 'Other' }, status: { signal: { state: 'Resolved' } } });
     });
 
+    describe('by a replica whose watch is late', () => {
+      let late: typeof replica;
+      const all = ['pod-10', 'pod-11'];
+      beforeEach(() => {
+        // As Redis is: shared.
+        const own = members;
+        members = Object.assign(Object.create(own) as EmbeddedStormMembers, {
+          async record(...[key, recorded, said]: Parameters<EmbeddedStormMembers['record']>) {
+            return { ...(await own.record(key, { ...recorded, ownApart: true }, said)), apart: false };
+          },
+        });
+        replica = aReplica();
+        late = aReplica();
+      });
+      const standStill = () => {
+        late.index.values();
+        late.index.mode = 'lagging';
+      };
+
+      it('resolve by what the object is', async () => {
+        await replica.send(all.map((name) => resolve(name)));
+        standStill();
+        clock.advance(1_000);
+        await replica.send(all.map((name) => pod(name)));
+        expect(storm().status?.signal?.state).toBe('Firing');
+        clock.advance(1_000);
+        await late.send(all.map((name) => resolve(name)));
+        expect(storm().status).toMatchObject({ signal: { state: 'Resolved' }, storm: { resolvedCount: 2 } });
+      });
+
+      it('fire again by what the object is', async () => {
+        standStill();
+        await replica.send(all.map((name) => resolve(name)));
+        expect(storm().status?.signal?.state).toBe('Resolved');
+        clock.advance(1_000);
+        expect(await statuses([pod('pod-10'), pod('pod-11')], late)).toEqual(times(2, 'duplicate'));
+        await eventually(() => expect(storm().status?.signal?.state).toBe('Firing'));
+      });
+    });
+
+    it('resolve by a signal that has a request of its own as well', async () => {
+      // To one replica it was part of the storm, to another, without the shared memory and with a late watch, it was not.
+      const apart = aProcessor(clock, requests, aState(clock));
+      apart.index.values();
+      apart.index.mode = 'lagging';
+      expect(await statuses([pod('twice')])).toEqual(['storm_aggregated']);
+      expect(await statuses([pod('twice')], apart)).toEqual(['created']);
+      await replica.send(['pod-10', 'pod-11', 'twice'].map((name) => resolve(name)));
+      expect(storm().status).toMatchObject({ signal: { state: 'Resolved' }, storm: { resolvedCount: 3 } });
+      const own = requests.objects.find(({ spec }) => spec.resource.name === 'twice');
+      expect(own?.status?.signal?.state).toBe('Resolved');
+    });
+
     it('resolve members that had a request of their own long ago', async () => {
       const ordinary = requests.objects.find(({ spec }) => spec.resource.name === 'pod-0');
       over(ordinary);
