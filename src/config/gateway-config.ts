@@ -417,8 +417,8 @@ export class PriorityConfig {
   regoPolicyPath = defaultPolicyPath;
 
   @TextLike(
-    /^$|^https?:\/\/\S+$/,
-    'empty, or a URL such as http://opa:8181',
+    /^$|^https?:\/\/[^\s@]+$/,
+    'empty, or a URL without credentials such as http://opa:8181',
     'An OPA server that evaluates the policy instead of this process, for the price of a call each.',
   )
   opaUrl = '';

@@ -145,6 +145,7 @@ describe('loading the configuration', () => {
     ],
     ['an address that is none', 'server: { listen_addr: "8080" }', 'server.listen_addr: must be an address such as'],
     ['a network that is none', 'server: { trusted_proxies: [10.0.0.0/99] }', 'server.trusted_proxies: must be a list'],
+    ['credentials in an address', 'priority: { opa_url: "http://user:secret@opa:8181" }', 'priority.opa_url: must be'],
     ['everybody for a proxy', 'server: { trusted_proxies: [0.0.0.0/0] }', 'server.trusted_proxies: must be a list'],
     [
       'a list with a repetition',

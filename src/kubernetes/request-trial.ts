@@ -97,5 +97,6 @@ function trialRequest(namespace: string): RemediationRequest {
     { namespace, generation: 1 },
     [{ fingerprint: '0', startsAt: new Date(now).toISOString() }],
     'self-check',
+    { title: 'self-check', spec: { isStorm: true, type: 'rate', window: '1m', threshold: 1 } },
   );
 }

@@ -1,4 +1,5 @@
 import type { LogSink } from '../logging/log-sink';
+import { outsideRequests } from '../outside-requests';
 import { deadlineIn } from '../deadline';
 import type { AccessReviewClient } from './access-review.client';
 import { isFailure } from './kubernetes-api.error';
@@ -63,7 +64,8 @@ export class SelfCheck {
     this.suspicious = true;
     const pause = this.checkedAt + leastPauseMs - performance.now();
     clearTimeout(this.timer);
-    this.schedule(Math.max(suspicionMs, pause));
+    // It was refused to a request, and is checked for all.
+    outsideRequests(() => this.schedule(Math.max(suspicionMs, pause)));
   }
 
   private schedule(afterMs: number): void {

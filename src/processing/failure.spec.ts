@@ -34,10 +34,11 @@ describe('toUnprocessed', () => {
   it.each<[KubernetesFailure, string]>([
     ['denied', 'denied'],
     ['invalid', 'invalid_object'],
-  ])('refuses for good what is %s, without the words of the cluster', (failure, reason) => {
-    const outcome = toUnprocessed(signal, new KubernetesApiError(failure, secret));
-    expect(outcome).toMatchObject({ status: 'rejected', reason });
-    expect(JSON.stringify(outcome)).not.toContain('hunter2');
+  ])('refuses for good what is %s, with the words of the cluster for our log alone', (failure, reason) => {
+    const { cause, ...shown } = toUnprocessed(signal, new KubernetesApiError(failure, secret));
+    expect(shown).toMatchObject({ status: 'rejected', reason });
+    expect(JSON.stringify(shown)).not.toContain('hunter2');
+    expect(cause).toBe(secret);
   });
 
   it.each([

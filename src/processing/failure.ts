@@ -54,7 +54,9 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
   }
   if (error instanceof KubernetesApiError) {
     const { failure } = error;
-    return isPermanent(failure) ? rejected(signal, ...refusals[failure]) : failed(signal, failures[failure], cause);
+    return isPermanent(failure)
+      ? { ...rejected(signal, ...refusals[failure]), cause }
+      : failed(signal, failures[failure], cause);
   }
   return failed(signal, 'internal_error', error instanceof Error ? (error.stack ?? cause) : cause);
 }

@@ -98,7 +98,7 @@ export class JournalPage {
       case 'rejected':
         this.metrics.signalsRejected.count({ source, reason: outcome.reason });
         if (outcome.reason !== 'invalid' && outcome.reason !== 'forbidden')
-          this.failed(signal, outcome.reason, outcome.summary);
+          this.failed(signal, outcome.reason, outcome.cause ?? outcome.summary);
         break;
       case 'failed':
         this.metrics.signalsFailed.count({ source, reason: outcome.reason });

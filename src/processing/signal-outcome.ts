@@ -105,6 +105,8 @@ export interface Rejected {
   /** Safe to show the sender. */
   readonly summary: string;
   readonly details: readonly string[];
+  /** For our log, where the cluster said more than the sender is shown. */
+  readonly cause?: string;
 }
 
 export interface Failed {
