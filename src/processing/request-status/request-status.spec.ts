@@ -144,6 +144,16 @@ describe('RequestStatus', () => {
     expect(written()?.signal).toMatchObject({ state: 'Resolved' });
   });
 
+  it('reads the object for what resolved beside an alert that fires, when the watch does not show it yet', async () => {
+    const known = index.get(ref);
+    index.mode = 'lagging';
+    const alert = (fingerprint: string) => ({ fingerprint, startsAt: new Date(signal.startsAt).toISOString() });
+    requests.touch(ref, { signal: { state: 'Firing', firingAlerts: [alert('a'), alert('b')] } });
+    const sightings = [of({ senderFingerprint: 'b', status: 'resolved', endsAt: noon }), sightingOf(signal)];
+    await status.note(ref, known, sightings, undefined, inTime);
+    expect(written()?.signal?.firingAlerts?.map(({ fingerprint }) => fingerprint)).toEqual(['a']);
+  });
+
   it('gives up on an object that changes all the time', async () => {
     requests.failNext('patch', 'conflict', 8);
     await expect(note([of({ status: 'resolved' })])).rejects.toMatchObject({ failure: 'conflict' });

@@ -100,7 +100,7 @@ export class RequestStatus {
       return true;
     }
     const entry = this.pending.get(keyOf(ref));
-    if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || areAllResolved(sightings))
+    if (entry?.changing === true || signalStatusAfter(known, sightings) !== undefined || hasResolved(sightings))
       return false;
     // What waits to be written may be older than this.
     if (seen !== undefined || hasSightings(entry)) this.later(ref, hasSightings(entry) ? sightings : [], seen);
@@ -268,8 +268,7 @@ export class RequestStatus {
     const { ref } = entry;
     const countsAreDue = this.ending || performance.now() >= entry.countableAt;
     entry.changing = change.sightings.size > 0;
-    // Senders say once that something resolved: that it changes nothing has to be true of the object itself, not of what the watch shows.
-    const toldOnce = [...change.sightings.values()].some(({ status }) => status === 'resolved');
+    const toldOnce = hasResolved(change.sightings.values());
     const watched = this.index.get(ref);
     let known = watched;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -322,8 +321,10 @@ function count(entry: Change, { count, firstSeen, lastSeen }: Occurrences): void
   }
 }
 
-function areAllResolved(sightings: readonly Sighting[]): boolean {
-  return sightings.every(({ status }) => status === 'resolved');
+/** Senders say it once: that it changes nothing has to be true of the object itself, not of what the watch shows. */
+function hasResolved(sightings: Iterable<Sighting>): boolean {
+  for (const { status } of sightings) if (status === 'resolved') return true;
+  return false;
 }
 
 function hasSightings(entry: Pending | undefined): boolean {
