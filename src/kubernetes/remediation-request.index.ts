@@ -14,7 +14,7 @@ const none: readonly KnownRequest[] = [];
 export class RemediationRequestIndex {
   readonly cache: WatchCache<KnownRequest>;
   /** Nearly always one, and then by itself: a list of one takes a tenth of what is held of a request. */
-  private readonly byFingerprint = new Map<string, KnownRequest | readonly KnownRequest[]>();
+  private readonly byFingerprint = new Map<string, KnownRequest | KnownRequest[]>();
 
   constructor(
     api: KubernetesApi,
@@ -72,7 +72,7 @@ export class RemediationRequestIndex {
   private watched(fingerprint: string): readonly KnownRequest[] {
     const found = this.byFingerprint.get(fingerprint);
     if (found === undefined) return none;
-    return isList(found) ? found : [found];
+    return Array.isArray(found) ? found : [found];
   }
 
   private async ask(fingerprint: string, signal: AbortSignal): Promise<readonly KnownRequest[]> {
@@ -94,8 +94,4 @@ function fingerprintsOf({ fingerprint, storm }: KnownRequest): string[] {
   for (const resource of storm?.affectedResources ?? []) named.push(resource.fingerprint);
   // One of another CRD may have none, and many of them would be found together by nothing.
   return named.filter((text) => text !== '');
-}
-
-function isList(found: KnownRequest | readonly KnownRequest[]): found is readonly KnownRequest[] {
-  return Array.isArray(found);
 }

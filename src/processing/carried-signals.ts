@@ -160,8 +160,7 @@ export class CarriedSignals {
     }
     if (latest === undefined) return outcome('no_request');
     try {
-      for (const storm of this.deduplication.alsoNaming(latest.fingerprint, latest))
-        await this.storms.note(storm, signals, deadline);
+      await this.storms.noteIfNamed(signals, deadline);
       const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
       return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
     } catch (error) {

@@ -8,7 +8,7 @@ export class KubernetesEventSettings extends SourceSettings {
 
   @TextMap(
     {
-      range: 'a map from reasons to critical, warning, info',
+      range: `a map from reasons to ${severities.join(', ')}`,
       values: severities,
     },
     'The severity of events by their reason. One that is not listed is a warning. A map of yours replaces the whole one.',

@@ -8,7 +8,7 @@ import type { RemediationRequestIndex } from '../../kubernetes/remediation-reque
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
 import type { Claim, Confirmation, Occurrences, Release, SignalState } from '../../state/signal-state';
-import { isSameRequest, keyOf, type RequestRef } from '../../request-ref';
+import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
 import { standingOf, type Standing } from './standing';
@@ -217,16 +217,6 @@ export class Deduplication {
         known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
       return entered ?? this.storms.requestOf(signal) ?? standing?.over;
     });
-  }
-
-  /**
-   * Live storms that name this incident although `request` carries it: two replicas may have placed it in two ways, or a create was applied
-   * after its sender gave up. They have to hear that it resolved, or they fire for ever.
-   */
-  alsoNaming(fingerprint: string, request: KnownRequest): KnownRequest[] {
-    return this.index
-      .peek(fingerprint)
-      .filter((other) => other.storm !== undefined && other.overSince === undefined && !isSameRequest(other, request));
   }
 
   private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {

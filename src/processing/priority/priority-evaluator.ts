@@ -1,8 +1,8 @@
 import type { LogSink } from '../../logging/log-sink';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics';
+import type { Priority } from '../../signal/priority';
 import type { Signal } from '../../signal/signal';
 import { policyInputOf, type PolicyInput } from './policy-input';
-import type { Priority } from '../../signal/priority';
 import { priorityByTable, type PriorityTable } from './priority-table';
 import type { PolicyFailure, PolicyVerdict } from './rego-policy';
 

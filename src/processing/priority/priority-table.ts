@@ -1,5 +1,5 @@
-import type { Severity } from '../../signal/severity';
 import type { Priority } from '../../signal/priority';
+import type { Severity } from '../../signal/severity';
 
 /** Keys are `<severity>_<environment>`, `<severity>` and `default`, which is always there. */
 export type PriorityTable = ReadonlyMap<string, Priority>;

@@ -32,11 +32,26 @@ export class StormLookup {
     const standing = this.standing(group, this.index.peek(group.fingerprint));
     return standing.kind === 'carried' ? standing.request : undefined;
   }
+
+  /**
+   * The live storm of the signal's group, if that names it. A signal with a request of its own can be named as well: two replicas may have
+   * placed it in two ways, or its create was applied after its sender gave up.
+   */
+  naming(signal: Signal): KnownRequest | undefined {
+    const request = this.requestOf(signal);
+    if (request === undefined || request.overSince !== undefined) return undefined;
+    return names(request, signal) ? request : undefined;
+  }
 }
 
 /** Whether a storm request names this signal, or has members that it does not name and that began before this one was last joined. */
-export function mayCarry({ storm }: KnownRequest, { fingerprint, startsAt }: Signal): boolean {
+export function mayCarry(request: KnownRequest, signal: Signal): boolean {
+  const { storm } = request;
   if (storm === undefined) return false;
-  if (storm.affectedResources.some((resource) => resource.fingerprint === fingerprint)) return true;
-  return storm.alertCount > storm.affectedResources.length && startsAt <= storm.lastMemberAt;
+  if (names(request, signal)) return true;
+  return storm.alertCount > storm.affectedResources.length && signal.startsAt <= storm.lastMemberAt;
+}
+
+function names({ storm }: KnownRequest, { fingerprint }: Signal): boolean {
+  return storm?.affectedResources.some((resource) => resource.fingerprint === fingerprint) ?? false;
 }

@@ -542,6 +542,20 @@ describe('Storms', () => {
       expect(await statuses([pod('elsewhere', { name: 'Else' }), victim])).toEqual(['created', 'storm_aggregated']);
     });
 
+    it('are not told of what somebody else claims of them', async () => {
+      const elsewhere = pod('elsewhere', { name: 'Else' });
+      const ref = { namespace: storm().metadata.namespace ?? '', name: storm().metadata.name ?? '' };
+      await replica.send([elsewhere]);
+      const claimed = { kind: 'Pod', name: 'x', fingerprint: elsewhere.fingerprint, state: 'Firing' } as const;
+      requests.touch(ref, { storm: { ...storm().status!.storm!, affectedResources: [claimed] } });
+      const before = requests.calls.length;
+      await replica.send([resolve('elsewhere', { name: 'Else' })]);
+      const own = requests.objects.find(({ spec }) => spec.alertName === 'Else');
+      expect(own?.status?.signal?.state).toBe('Resolved');
+      expect(requests.calls.slice(before).filter((call) => call.includes(ref.name))).toEqual([]);
+      expect(storm().status?.storm?.affectedResources).toEqual([claimed]);
+    });
+
     it('name their objects in short', async () => {
       await replica.send([pod('x'.repeat(15_000))]);
       expect(Math.max(...(counts()?.affectedResources ?? []).map(({ name }) => name.length))).toBe(253);

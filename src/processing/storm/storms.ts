@@ -153,6 +153,13 @@ export class Storms {
     return 'over';
   }
 
+  /** As `note`, for alerts of one incident that resolved and is carried by a request of its own: a storm that names it as well would fire for ever. */
+  async noteIfNamed(resolved: readonly Signal[], deadline: AbortSignal): Promise<void> {
+    const [first] = resolved;
+    const request = first && this.lookup.naming(first);
+    if (request !== undefined) await this.note(request, resolved, deadline);
+  }
+
   /**
    * Takes what is said of signals that are part of a storm already. What changes how they stand is acknowledged by the API server
    * when this resolves.
