@@ -107,6 +107,53 @@ describe('Recurrences', () => {
     expect(requests.objects).toHaveLength(2);
   });
 
+  it('opens it though an old storm names the incident as well', async () => {
+    await recurred();
+    const storm = structuredClone(requests.objects[0]!);
+    Object.assign(storm.metadata, { name: 'storm' });
+    Object.assign(storm.spec, { fingerprint: 'f'.repeat(64), storm: { isStorm: true }, generation: 7 });
+    await requests.create(storm);
+    const named = { kind: 'Pod', name: 'x', fingerprint: signal.fingerprint, state: 'Firing' } as const;
+    const ref = { namespace: 'prod-payment-service', name: 'storm' };
+    requests.touch(ref, { storm: { affectedResources: [named] }, signal: {} });
+    requests.finish(ref);
+    replica.recurrences.start();
+    await pass(cooldownMs);
+    expect(requests.objects.map(({ spec }) => spec.generation)).toEqual([1, 7, 2]);
+  });
+
+  it('tells the next generation what resolved while it was being created', async () => {
+    const ref = await recurred();
+    const create = requests.create.bind(requests);
+    requests.create = async (...args) => {
+      const created = await create(...args);
+      // By a replica that looked for the request before this one was there.
+      requests.touch(ref, { signal: { ...requests.objects[0]?.status?.signal, state: 'Resolved', firingAlerts: [] } });
+      return created;
+    };
+    replica.recurrences.start();
+    await pass(cooldownMs);
+    expect(requests.objects[1]?.status?.signal?.state).toBe('Resolved');
+  });
+
+  it('follows what changes while an attempt is under way', async () => {
+    const ref = await recurred();
+    const [first] = requests.objects;
+    replica.recurrences.start();
+    const get = requests.get.bind(requests);
+    requests.get = async (...args) => {
+      requests.get = get;
+      // It resolves, and fires again before the attempt has ended.
+      requests.touch(ref, { signal: { state: 'Resolved', firingAlerts: [], recurredAt: null } });
+      const read = await get(...args);
+      requests.touch(ref, first?.status);
+      shown();
+      return read;
+    };
+    await pass(cooldownMs + 2_000);
+    expect(requests.objects).toHaveLength(2);
+  });
+
   it('opens one when several replicas see it', async () => {
     await recurred();
     const others = [aProcessor(clock, requests), aProcessor(clock, requests)];

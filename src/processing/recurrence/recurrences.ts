@@ -2,12 +2,12 @@ import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { isFailure } from '../../kubernetes/kubernetes-api.error';
-import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import { toKnownRequest, type KnownAlert, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { signalOf } from '../../kubernetes/remediation-request.signal';
 import type { LogSink } from '../../logging/log-sink';
-import { isSameRequest, keyOf } from '../../request-ref';
+import { isSameRequest, keyOf, type RequestRef } from '../../request-ref';
 import { refOf } from '../deduplication/deduplication';
 import { standingOf } from '../deduplication/standing';
 import type { RequestStatus } from '../request-status/request-status';
@@ -31,7 +31,8 @@ const maxTimerMs = 2 ** 31 - 1;
  */
 export class Recurrences {
   private readonly timers = new Map<string, NodeJS.Timeout>();
-  private readonly running = new Set<string>();
+  /** By request whose attempt is under way: what was told of it meanwhile. */
+  private readonly running = new Map<string, (() => void) | undefined>();
   private stopped = false;
 
   constructor(
@@ -63,8 +64,10 @@ export class Recurrences {
 
   private follow(request: KnownRequest, isGone: boolean): void {
     const key = keyOf(request);
-    // The attempt that is under way will see what has changed, or try again.
-    if (this.running.has(key)) return;
+    if (this.running.has(key)) {
+      this.running.set(key, () => this.follow(request, isGone));
+      return;
+    }
     clearTimeout(this.timers.get(key));
     this.timers.delete(key);
     const { overSince, recurredAt } = request;
@@ -83,7 +86,7 @@ export class Recurrences {
   private async attempt(request: KnownRequest): Promise<void> {
     const key = keyOf(request);
     this.timers.delete(key);
-    this.running.add(key);
+    this.running.set(key, undefined);
     const due = deadlineIn(attemptMs);
     let isDone = false;
     try {
@@ -91,16 +94,19 @@ export class Recurrences {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.log.warn({ remediation_request: key, reason }, 'next generation delayed');
-    } finally {
-      due.clear();
-      this.running.delete(key);
     }
+    due.clear();
+    const followLast = this.running.get(key);
+    this.running.delete(key);
     if (!isDone) this.schedule(request, retryMs + Math.random() * spreadMs);
+    else followLast?.();
   }
 
   /** Whether nothing is left to be done for it. */
   private async reopen(request: KnownRequest, deadline: AbortSignal): Promise<boolean> {
-    const known = await this.index.find(request.fingerprint, deadline);
+    // A storm may name it as well.
+    const found = await this.index.find(request.fingerprint, deadline);
+    const known = found.filter(({ fingerprint }) => fingerprint === request.fingerprint);
     const current = known.find((candidate) => isSameRequest(candidate, request));
     // It was deleted, or it resolved in the meantime.
     if (current?.overSince === undefined || current.recurredAt === undefined) return true;
@@ -116,18 +122,20 @@ export class Recurrences {
       return true;
     }
     try {
-      const found = await this.client.get(refOf(request), deadline);
+      const object = await this.client.get(refOf(request), deadline);
       // The watch may lag behind: it may have resolved at another replica.
-      const { overSince, recurredAt, firingAlerts } = toKnownRequest(found, this.clock.now(), current);
+      const { overSince, recurredAt, firingAlerts } = toKnownRequest(object, this.clock.now(), current);
       if (overSince === undefined || recurredAt === undefined) return true;
-      const signal = signalOf(found, this.clock.now());
+      const signal = signalOf(object, this.clock.now());
       // Who may write requests into one namespace could otherwise have us create them in another.
       if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
       const outcome =
-        found.spec.storm === undefined
+        object.spec.storm === undefined
           ? await this.processor.reopen(signal, firingAlerts, deadline)
-          : await this.processor.reopenStorm(signal, current, found.spec.storm, deadline);
+          : await this.processor.reopenStorm(signal, current, object.spec.storm, deadline);
       if (outcome.status === 'failed') return false;
+      if (outcome.status === 'created' && object.spec.storm === undefined)
+        await this.tellResolved(current, firingAlerts, outcome.request, deadline);
       // What it recurred of could not be read, and counts for as long as that is so.
       if (outcome.status === 'duplicate' && isSameRequest(outcome.request, request)) return false;
       this.status.carriedOn(refOf(request));
@@ -136,5 +144,20 @@ export class Recurrences {
       if (isFailure(error, 'not-found')) return true;
       throw error;
     }
+  }
+
+  /** Tells the next generation what resolved while it was being created: the request before it was told, and nobody will say it again. */
+  private async tellResolved(
+    before: KnownRequest,
+    firingAlerts: readonly KnownAlert[],
+    next: RequestRef,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    const now = this.clock.now();
+    const still = toKnownRequest(await this.client.get(refOf(before), deadline), now, before).firingAlerts;
+    const resolved = firingAlerts
+      .filter(({ alert }) => !still.some((one) => one.alert === alert))
+      .map(({ alert }) => ({ status: 'resolved' as const, alert, severity: before.severity, receivedAt: now }));
+    if (resolved.length > 0) await this.status.note(next, this.index.get(next), resolved, undefined, deadline);
   }
 }
