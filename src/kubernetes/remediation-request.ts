@@ -34,8 +34,9 @@ export interface FiringAlert {
 
 /** So many of an incident's alerts are remembered one by one. */
 export const maxFiringAlerts = 64;
-/** Characters of a name of Kubernetes; longer ones are cut where they are written. */
+/** Characters of a name of Kubernetes, and of a namespace or a kind; longer ones are cut where they are written. */
 export const maxNameLength = 253;
+export const maxLabelLength = 63;
 
 /** Written once by the gateway; the API server refuses every change. */
 export interface RemediationRequestSpec {

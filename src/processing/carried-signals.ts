@@ -48,8 +48,7 @@ export class CarriedSignals {
     if (changing.length === 0 && storms.size === 0) return undefined;
     const notedStorms = [...storms.values()].map(async ({ request, members }) => {
       try {
-        // In this order firing wins over what resolved in the same webhook.
-        const said = members.flatMap(({ all }) => all.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b))));
+        const said = members.flatMap(({ all }) => firingLast(all));
         await this.storms.note(request, said, deadline);
       } catch (error) {
         for (const { signal } of members) failIfRetryable(signal, error, outcomes);
@@ -153,13 +152,15 @@ export class CarriedSignals {
         ...(request ? { request } : {}),
       });
     const incident = firing.get(signals[0]?.fingerprint ?? '');
-    if (incident !== undefined) {
-      // It was noted together with what fires; if that failed, so has this.
-      const ofIncident = outcomes.get(incident.signal);
-      return ofIncident?.status === 'failed' ? () => ofIncident : outcome('still_firing');
-    }
-    if (latest === undefined) return outcome('no_request');
     try {
+      if (incident !== undefined) {
+        // It was noted together with what fires; if that failed, so has this.
+        const ofIncident = outcomes.get(incident.signal);
+        if (ofIncident?.status === 'failed') return () => ofIncident;
+        if (latest?.storm === undefined) await this.storms.noteIfNamed(firingLast(incident.all), deadline);
+        return outcome('still_firing');
+      }
+      if (latest === undefined) return outcome('no_request');
       await this.storms.noteIfNamed(signals, deadline);
       const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
       return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
@@ -167,6 +168,11 @@ export class CarriedSignals {
       return (signal) => toUnprocessed(signal, error);
     }
   }
+}
+
+/** In this order firing wins over what resolved in the same webhook. */
+function firingLast(signals: readonly Signal[]): Signal[] {
+  return signals.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b)));
 }
 
 function addTo<T>(storms: ByStorm<T>, request: KnownRequest, members: readonly T[]): void {

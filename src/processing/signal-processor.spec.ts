@@ -197,6 +197,30 @@ describe('SignalProcessor', () => {
   });
 
   describe('of resolved signals', () => {
+    it.each([
+      ['this replica', () => replica],
+      ['another one', () => aProcessor(clock, requests, replica.state)],
+    ])('waits for the request that %s is creating', async (_, creating) => {
+      const release = requests.holdCreates();
+      const firing = creating().send([pod('a')], inTime);
+      await until(() => requests.callsOf('create').length === 1);
+      const resolving = process(resolvedPod('a'));
+      await setImmediate();
+      release();
+      expect(statuses(await firing)).toEqual(['created']);
+      expect(reasons(await resolving)).toEqual(['resolved: resolved']);
+      expect(requests.objects[0]?.status?.signal?.state).toBe('Resolved');
+    });
+
+    it('leaves to the sender what waits for a create that does not end', async () => {
+      await replica.state.claim([{ fingerprint: pod('a').fingerprint }]);
+      const deadline = new AbortController();
+      const resolving = replica.send([resolvedPod('a')], deadline.signal);
+      await setImmediate();
+      deadline.abort();
+      expect(reasons(await resolving)).toEqual(['failed: deadline_exceeded']);
+    });
+
     it('never creates, and names the request that it had', async () => {
       expect(reasons(await process(resolvedPod('a')))).toEqual(['resolved: no_request']);
       const [created] = await process(pod('a'));
@@ -431,8 +455,12 @@ describe('SignalProcessor', () => {
       await process(a, b);
       replica.index.mode = 'cold';
       requests.failNext('get', 'unavailable', 2);
-      expect(reasons(await process(a, over(b)))).toEqual(['duplicate: known', 'resolved: still_firing']);
-      await eventually(() => expect(replica.log.messages).toContain('status of requests cannot be written now'));
+      // What resolved is not said again, so it is not taken before it is written.
+      expect(reasons(await process(a, over(b)))).toEqual([
+        'failed: kubernetes_unavailable',
+        'failed: kubernetes_unavailable',
+      ]);
+      expect(replica.log.messages).toContain('status of requests cannot be written now');
       replica.index.mode = 'current';
       expect(reasons(await process(b))).toEqual(['duplicate: known']);
       await eventually(() => expect(replica.log.messages).toContain('status of requests is written again'));

@@ -37,7 +37,7 @@ export class DegradingSignalState implements SignalState {
     await Promise.all([this.local.release(ofLocal), this.sharedOrLocal((state) => state.release(ofShared))]);
   }
 
-  find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]> {
+  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
     return this.sharedOrLocal((state) => state.find(fingerprints));
   }
 

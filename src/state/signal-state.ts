@@ -70,8 +70,8 @@ export interface SignalState {
    */
   release(releases: readonly Release[]): Promise<void>;
 
-  /** Entries for these fingerprints without counting a sighting; `undefined` where there is none or it is only claimed. */
-  find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]>;
+  /** Entries for these fingerprints without counting a sighting; `undefined` where there is none. */
+  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]>;
 }
 
 /** The shared memory cannot be reached. A retry can heal it. */

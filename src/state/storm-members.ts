@@ -3,7 +3,7 @@ export interface StormMember {
   readonly fingerprint: string;
   readonly resource: string;
   readonly firing: boolean;
-  /** The sender's own identity of the alert; several may be one signal. */
+  /** The sender's own identity of the alert; several may be one signal. `unknownAlert` says only that the signal fires, and adds none. */
   readonly alert: string;
   /** When it began to fire, of one that has resolved when it ended. Milliseconds since the epoch. */
   readonly at: number;
@@ -29,6 +29,8 @@ export interface RecordedMembers {
   readonly ownApart: boolean;
   /** The members that it names; there may be more. */
   readonly listed: readonly ListedMember[];
+  /** Whether those are all: who is counted beyond them is counted twice. */
+  readonly listsAll: boolean;
 }
 
 export interface StormTally {

@@ -23,6 +23,8 @@ export interface StormGroup {
   readonly candidates: readonly StormCandidate[];
   /** The window by what the group's live storm request says: a memory that lost its own goes on from there. */
   readonly known?: StormWindow | undefined;
+  /** When the group's last storm was over, if it is: a window that was open by then has ended with it. Milliseconds since the epoch. */
+  readonly overSince?: number | undefined;
 }
 
 /** Thresholds mean "more than". Times in milliseconds. */
@@ -40,11 +42,11 @@ export interface StormRules {
 }
 
 export type Placement =
-  /** Nothing is stormy about it. */
+  /** Nothing is stormy about it, or it was counted as ordinary before the storm that is going on: its request may be under way. */
   | { readonly kind: 'ordinary' }
   /** It is the one that makes a storm of the ordinary ones before it, whose fingerprints it is told. */
   | { readonly kind: 'crossing'; readonly window: StormWindow; readonly before: readonly string[] }
-  /** A storm is going on. */
+  /** A storm is going on, and it was not counted before that. */
   | { readonly kind: 'member'; readonly window: StormWindow };
 
 /**
@@ -59,6 +61,11 @@ export interface StormWindows {
 
   /** Ends a window, because its storm request is over. The next signals of the group are ordinary, and counted anew. */
   close(key: string): Promise<void>;
+}
+
+/** Whether a new signal joins by this window. */
+export function isOpen({ openedAt, lastMemberAt }: StormWindow, rules: StormRules, now: number): boolean {
+  return now - lastMemberAt < rules.aggregationWindowMs && now - openedAt < rules.maxWindowMs;
 }
 
 /** At most so many of the signals before a storm are told. */

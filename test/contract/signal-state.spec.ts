@@ -178,7 +178,7 @@ describe('SignalState', () => {
         await enter(fingerprint, over);
 
         const token = await hold({ fingerprint, over });
-        expect(await state.find([fingerprint])).toEqual([undefined]);
+        expect(await state.find([fingerprint])).toEqual(['pending']);
         const [confirmed] = await state.confirm([{ fingerprint, token, request: next }]);
 
         expect(confirmed?.count).toBe(1);
@@ -304,7 +304,7 @@ describe('SignalState', () => {
     });
 
     describe('find', () => {
-      it('answers entries at their index, and nothing for what is only claimed or unknown', async () => {
+      it('answers entries at their index, what is only claimed, and nothing for what is unknown', async () => {
         const [known, held, unknown] = [aFingerprint(), aFingerprint(), aFingerprint()];
         const request = aRequest();
         await enter(known, request);
@@ -312,7 +312,7 @@ describe('SignalState', () => {
         expect(await state.find([unknown, known, held])).toEqual([
           undefined,
           { request, count: 1, firstSeen: expect.any(Number), lastSeen: expect.any(Number) },
-          undefined,
+          'pending',
         ]);
       });
 

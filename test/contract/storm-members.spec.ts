@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   maxNamedMembers,
+  unknownAlert,
   type RecordedMembers,
   type StormMember,
   type StormTally,
@@ -19,6 +20,7 @@ const nothing: RecordedMembers = {
   writesApart: 0,
   ownApart: true,
   listed: [],
+  listsAll: false,
 };
 /** When members of specs begin to fire, and end, unless they say otherwise. */
 const began = 1_000_000;
@@ -121,6 +123,16 @@ describe('StormMembers', () => {
       expect(await record(resolved([other]))).toEqual([1, 1, 1]);
     });
 
+    it('counts who only occurred as firing until one of its alerts resolves, and no occurrence of who has alerts', async () => {
+      const one = member();
+      const occurred = { ...one, alert: unknownAlert };
+      expect(await record([occurred])).toEqual([1, 0, 1]);
+      expect(await record([one, occurred])).toEqual([1, 0, 1]);
+      expect(await record(resolved([one]))).toEqual([1, 1, 1]);
+      expect(await record([occurred])).toEqual([1, 0, 1]);
+      expect(await record(resolved([one]))).toEqual([1, 1, 1]);
+    });
+
     it('does not take the end of an earlier firing for that of this one', async () => {
       const one = member();
       await record([one]);
@@ -173,6 +185,13 @@ describe('StormMembers', () => {
       it('knows in the end that all have resolved, whatever their names', async () => {
         const recorded = { ...lost, alertCount: 5, resolvedCount: 2, totalAffectedResources: 5 };
         expect(await record(many(3, { firing: false, at: ended }), recorded)).toEqual([5, 5, 5]);
+      });
+
+      it('knows of who is counted and not listed, though all are, that he is counted twice', async () => {
+        const listed = many(3);
+        const recorded = { ...lost, alertCount: 5, totalAffectedResources: 5, listed, listsAll: true };
+        expect(await record(resolved(listed.slice(0, 2)), recorded)).toEqual([5, 2, 5]);
+        expect(await record(resolved(listed.slice(2)))).toEqual([5, 5, 5]);
       });
 
       it('begins anew when others have written without it', async () => {

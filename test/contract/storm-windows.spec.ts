@@ -42,8 +42,8 @@ describe('StormWindows', () => {
     };
     const many = (count: number, more?: Partial<StormCandidate>) =>
       Array.from({ length: count }, () => candidate(more));
-    const place = async (candidates: readonly StormCandidate[], known?: StormWindow) => {
-      const [placements = []] = await subject.storms.place([{ key, candidates, known }], rules);
+    const place = async (candidates: readonly StormCandidate[], known?: StormWindow, overSince?: number) => {
+      const [placements = []] = await subject.storms.place([{ key, candidates, known, overSince }], rules);
       return placements;
     };
     const kinds = async (candidates: readonly StormCandidate[]) => (await place(candidates)).map(({ kind }) => kind);
@@ -160,6 +160,32 @@ describe('StormWindows', () => {
         await subject.storms.close(key);
         expect(await kinds(many(10))).toEqual(times(10, 'ordinary'));
         expect(await kinds(many(1))).toEqual(['crossing']);
+      });
+
+      it('has closed when the storm that it was of is over, and not when one before that was', async () => {
+        const [crossing] = await place(many(11)).then((placements) => placements.slice(-1));
+        const { openedAt } = (crossing as { window: StormWindow }).window;
+        const [member] = await place(many(1), undefined, openedAt - 1);
+        expect(member?.kind).toBe('member');
+        expect((await place(many(10), undefined, openedAt)).map(({ kind }) => kind)).toEqual(times(10, 'ordinary'));
+        expect(await kinds(many(1))).toEqual(['crossing']);
+      });
+
+      it.each([
+        ['a rate', { rateThreshold: 5, patternThreshold: 100 }],
+        ['a pattern', { rateThreshold: 100, patternThreshold: 5 }],
+      ])('by %s does not take who was counted as ordinary before it', async (_name, thresholds) => {
+        rules = { ...rules, ...thresholds };
+        const before = many(5);
+        const [crossing, member] = many(2);
+        await place([...before, crossing!]);
+        expect(await kinds([...before, crossing!, member!])).toEqual([...times(5, 'ordinary'), 'member', 'member']);
+        await seconds(50);
+        // Nor is it open for longer by that.
+        expect(await kinds(before)).toEqual(times(5, 'ordinary'));
+        await seconds(15);
+        expect(await kinds([crossing!, ...before.slice(1)])).toEqual(times(5, 'ordinary'));
+        expect(await kinds(before.slice(0, 1))).toEqual(['crossing']);
       });
 
       it('goes on by what the storm request says, when the memory lost it', async () => {

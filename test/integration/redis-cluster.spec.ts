@@ -41,7 +41,7 @@ describe('the shared memory in a Redis Cluster', () => {
     const confirmations = fingerprints.map((fingerprint) => ({ fingerprint, token, request: aRequest() }));
     await opened.state.confirm(confirmations);
     const entries = await opened.state.find(fingerprints);
-    expect(entries.map((entry) => entry?.request)).toEqual(confirmations.map(({ request }) => request));
+    expect(entries).toMatchObject(confirmations.map(({ request }) => ({ request })));
     const sizes = await Promise.all(cluster.nodes.map((node) => node.command('DBSIZE')));
     expect(sizes.filter((size) => Number(size) > 0).length).toBeGreaterThanOrEqual(3);
   });

@@ -7,8 +7,9 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
-import type { Claim, Confirmation, Occurrences, Release, SignalState } from '../../state/signal-state';
+import type { Claim, Confirmation, Entry, Occurrences, Release, SignalState } from '../../state/signal-state';
 import { keyOf, type RequestRef } from '../../request-ref';
+import { concurrently } from '../concurrently';
 import type { StormLookup } from '../storm/storm-lookup';
 import type { Duplicate } from '../signal-outcome';
 import { standingOf, type Standing } from './standing';
@@ -57,6 +58,12 @@ interface Undecided {
   readonly known: KnownRequest | undefined;
 }
 
+/** A signal that no watched request carries, and its last one. */
+interface Uncarried {
+  readonly signal: Signal;
+  readonly over: KnownRequest | undefined;
+}
+
 /** What there is of a request. */
 type Looked = KnownRequest | 'deleted' | 'unknown';
 type Look = (entry: { readonly request: RequestRef }) => Promise<Looked>;
@@ -101,7 +108,7 @@ export class Deduplication {
       const claim = claims[at];
       if (claim?.outcome !== 'duplicate') return this.held(signal, claim);
       const known = this.index.get(claim.request);
-      if (known !== undefined && !this.isOver(claim, known)) return carriedBy(claim, known);
+      if (known !== undefined && !this.isOver(signal, claim, known)) return carriedBy(claim, known);
       undecided.push({ at, signal, claim, known });
       return pending;
     });
@@ -113,15 +120,16 @@ export class Deduplication {
   private async decide(undecided: readonly Undecided[], claimed: Claimed[], deadline: AbortSignal): Promise<void> {
     // Together, each request once, however many signals it carries.
     const look = this.lookOnce(deadline);
-    const looked = await Promise.allSettled(undecided.map(async ({ claim, known }) => known ?? look(claim)));
     const over: Undecided[] = [];
-    for (const [i, one] of undecided.entries()) {
-      const found = looked[i];
-      if (found?.status !== 'fulfilled') claimed[one.at] = { kind: 'failed', error: found?.reason };
-      else if (found.value === 'deleted' || (found.value !== 'unknown' && this.isOver(one.claim, found.value)))
-        over.push(one);
-      else claimed[one.at] = carriedBy(one.claim, found.value);
-    }
+    await concurrently(undecided, async (one) => {
+      try {
+        const found = one.known ?? (await look(one.claim));
+        if (found === 'deleted' || (found !== 'unknown' && this.isOver(one.signal, one.claim, found))) over.push(one);
+        else claimed[one.at] = carriedBy(one.claim, found);
+      } catch (error) {
+        claimed[one.at] = { kind: 'failed', error };
+      }
+    });
     if (over.length === 0) return;
     // Without an answer they stay open, and the next round hears why.
     const again = await this.state
@@ -196,27 +204,52 @@ export class Deduplication {
   /**
    * The requests that carry these incidents now, else their last ones, without counting a sighting: what resolved has to be
    * known there as well, for a next generation begins with what still fires. The storm of its group may carry what nobody names.
+   * Waits for those that are being created.
+   * @throws StateUnavailableError, KubernetesApiError, DeadlineExceededError
    */
   async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<(KnownRequest | undefined)[]> {
-    const standings = await Promise.all(signals.map(async (signal) => this.standing(signal, deadline)));
-    const uncarried = signals.filter((_, i) => standings[i]?.kind !== 'carried');
-    // What another replica has just created is in the memory before it is in our watch.
-    const entries =
-      uncarried.length === 0 ? [] : await this.state.find(uncarried.map(({ fingerprint }) => fingerprint));
+    const latest = new Map<Signal, KnownRequest | undefined>();
+    let open = signals;
+    for (let attempt = 0; open.length > 0; attempt++) {
+      if (attempt > 0) await this.whenFreed(open, attempt, deadline);
+      const standings = await concurrently(open, (signal) => this.standing(signal, deadline));
+      const uncarried: Uncarried[] = [];
+      for (const [i, signal] of open.entries()) {
+        const standing = standings[i];
+        if (standing?.kind === 'open') uncarried.push({ signal, over: standing.over });
+        else latest.set(signal, standing?.request);
+      }
+      open = uncarried.length === 0 ? [] : await this.findRemembered(uncarried, latest, deadline);
+    }
+    return signals.map((signal) => latest.get(signal));
+  }
+
+  /**
+   * What another replica has just created is in the memory before it is in our watch.
+   * @returns the signals whose requests are being created
+   */
+  private async findRemembered(
+    uncarried: readonly Uncarried[],
+    latest: Map<Signal, KnownRequest | undefined>,
+    deadline: AbortSignal,
+  ): Promise<Signal[]> {
+    const entries = await this.state.find(uncarried.map(({ signal }) => signal.fingerprint));
     const look = this.lookOnce(deadline);
-    const looked = await Promise.all(
-      entries.map(async (entry) => (entry === undefined ? undefined : (this.index.get(entry.request) ?? look(entry)))),
+    const looked = await concurrently(entries, (entry) =>
+      typeof entry === 'object' ? (this.index.get(entry.request) ?? look(entry)) : undefined,
     );
-    const remembered = new Map(uncarried.map((signal, i) => [signal, looked[i]]));
-    return signals.map((signal, i) => {
-      const standing = standings[i];
-      if (standing?.kind === 'carried') return standing.request;
-      const known = remembered.get(signal);
+    const creating: Signal[] = [];
+    for (const [i, { signal, over }] of uncarried.entries()) {
+      const entry = entries[i];
+      const known = looked[i];
       if (known === 'unknown') throw new KubernetesApiError('unavailable', 'a request cannot be read now');
-      const entered =
-        known === undefined || known === 'deleted' || !isAbout(known, signal.fingerprint) ? undefined : known;
-      return entered ?? this.storms.requestOf(signal) ?? standing?.over;
-    });
+      if (entry === 'pending' || (entry === undefined && this.inFlight.has(signal.fingerprint))) creating.push(signal);
+      else if (typeof entry !== 'object' || known === undefined || known === 'deleted')
+        latest.set(signal, this.storms.requestOf(signal) ?? over);
+      else if (!this.isOver(signal, entry, known)) latest.set(signal, known);
+      else latest.set(signal, this.storms.requestOf(signal) ?? (isAbout(known, signal.fingerprint) ? known : over));
+    }
+    return creating;
   }
 
   private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {
@@ -227,7 +260,7 @@ export class Deduplication {
     const group = this.storms.groupOf(signal);
     if (group === undefined) return standing;
     // A storm of which it is part, and by which it is named.
-    const storm = this.storms.standing(group, found);
+    const storm = this.storms.standing(group, found, occurredAt);
     return storm.kind === 'carried' ? storm : standing;
   }
 
@@ -238,13 +271,14 @@ export class Deduplication {
     return { kind: 'fresh', signal, token: claim.token };
   }
 
-  /** Whether the request that a duplicate's entry points to does not count any more. */
-  private isOver(claim: Duplicated, known: KnownRequest): boolean {
+  /** Whether the request that an entry points to does not count any more. */
+  private isOver({ fingerprint, occurredAt }: Signal, { firstSeen }: Entry, known: KnownRequest): boolean {
     return (
-      !isAbout(known, claim.fingerprint) ||
+      !isAbout(known, fingerprint) ||
       // It was part of an earlier storm whose request had this name.
-      (known.storm !== undefined && claim.firstSeen < known.createdAt - clockSkewMs) ||
-      (known.overSince !== undefined && standingOf([known], this.clock.now(), this.cooldownMs).kind === 'open')
+      (known.storm !== undefined && firstSeen < known.createdAt - clockSkewMs) ||
+      (known.overSince !== undefined &&
+        standingOf([known], this.clock.now(), this.cooldownMs, occurredAt).kind === 'open')
     );
   }
 

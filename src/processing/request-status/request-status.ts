@@ -87,7 +87,7 @@ export class RequestStatus {
   /**
    * Takes sightings that change nothing in how the signal stands, which is most: how often it was seen is written behind the
    * caller's back. Answers false, and takes nothing, when somebody has to wait for the API server; see `note`.
-   * @param known the request as last seen, if it could be; else the sightings are kept until the API server answers again
+   * @param known the request as last seen, if it could be; else that it fires is kept until the API server answers again
    */
   noteBehind(
     ref: RequestRef,
@@ -96,6 +96,7 @@ export class RequestStatus {
     seen: Occurrences | undefined,
   ): boolean {
     if (known === undefined) {
+      if (hasResolved(sightings)) return false;
       this.later(ref, sightings, seen);
       return true;
     }

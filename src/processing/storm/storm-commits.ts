@@ -3,13 +3,13 @@ import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
 import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
-import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import { toKnownRequest, type KnownRequest, type KnownStorm } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormMembers } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
-import { recordedIn, stormStatusAfter, type MemberChange, type StormChange } from './storm-status';
+import { recordedIn, stormStatusAfter, type MemberChange, type StormChange, type UnnamedMembers } from './storm-status';
 
 /** The request of a storm is over, or gone: nobody can join it any more. */
 export class StormOverError extends Error {
@@ -97,6 +97,16 @@ export class StormCommits {
     }
   }
 
+  /**
+   * Whether members of a live storm are counted whose names are lost.
+   * @throws StateUnavailableError
+   */
+  async hasLostNames(request: KnownRequest): Promise<boolean> {
+    const { storm } = request;
+    if (storm === undefined) return false;
+    return storm.approximate || (await this.record(request, storm, { members: [] })).approximate;
+  }
+
   /** As `commit`, for what nobody waits for: that a signal still fires, by which of its alerts. */
   remember(ref: RequestRef, change: StormChange): void {
     const due = deadlineIn(writeTimeoutMs);
@@ -171,9 +181,7 @@ export class StormCommits {
       }
       const change = together(waiters);
       // After the object was read: who writes between the two makes this write a conflict.
-      const recorded = recordedIn(storm, storm.writer?.startsWith(this.apart) === true, this.clock.now());
-      const begins = storm.version === 0 ? { ...recorded, ...countsOf(change, this.clock.now()) } : recorded;
-      const tally = await this.members.record(`${keyOf(ref)}/${storm.uid}`, begins, change.members);
+      const tally = await this.record(known, storm, change);
       const writer = `${tally.apart ? this.apart : this.shared}${++this.writes}`;
       const status = stormStatusAfter(known, storm, tally, change, writer, this.clock.now());
       // That nothing changes has to be true of the object itself where the memory knows of writes that the watch may not show yet, and of
@@ -198,6 +206,12 @@ export class StormCommits {
     throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
   }
 
+  private record(known: KnownRequest, storm: KnownStorm, { members, unnamed }: Omit<StormChange, 'window'>) {
+    const recorded = recordedIn(known, storm, storm.writer?.startsWith(this.apart) === true, this.clock.now());
+    const begins = storm.version === 0 && unnamed !== undefined ? { ...recorded, ...countsOf(unnamed) } : recorded;
+    return this.members.record(`${keyOf(known)}/${storm.uid}`, begins, members);
+  }
+
   private async read(ref: RequestRef, signal: AbortSignal): Promise<KnownRequest | undefined> {
     try {
       return toKnownRequest(await this.client.get(ref, signal), this.clock.now());
@@ -209,25 +223,28 @@ export class StormCommits {
 }
 
 /** What a request counts that nothing was written to. */
-function countsOf({ unnamed = 0 }: StormChange, now: number) {
-  // Who is named is none of these.
-  return unnamed === 0
-    ? {}
-    : { alertCount: unnamed, totalAffectedResources: unnamed, lastMemberAt: now - 1, isQuiet: true };
+function countsOf({ count, joinedBy }: UnnamedMembers) {
+  return {
+    alertCount: count,
+    totalAffectedResources: count,
+    lastMemberAt: joinedBy,
+    isQuiet: true,
+    listsAll: false,
+  };
 }
 
 /** What is said later of a signal counts. */
 function together(waiters: readonly Waiter[]): StormChange {
   const members = new Map<string, MemberChange>();
   let window: StormWindow | undefined;
-  let unnamed = 0;
+  let unnamed: UnnamedMembers | undefined;
   const precededBy: string[] = [];
   for (const { change } of waiters) {
     for (const member of change.members) members.set(`${member.fingerprint} ${member.alert}`, member);
     if (change.window !== undefined && change.window.lastMemberAt >= (window?.lastMemberAt ?? 0))
       window = change.window;
     precededBy.push(...(change.precededBy ?? []));
-    unnamed = Math.max(unnamed, change.unnamed ?? 0);
+    unnamed ??= change.unnamed;
   }
   return { members: [...members.values()], window, precededBy, unnamed };
 }

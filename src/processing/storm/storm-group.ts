@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { maxNameLength } from '../../kubernetes/remediation-request';
+import { maxLabelLength, maxNameLength } from '../../kubernetes/remediation-request';
+import { beginningWithin } from '../../kubernetes/stored-text';
 import { labelOf } from '../../signal/labels';
 import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
@@ -50,17 +51,20 @@ export function groupOf(
   };
 }
 
-/**
- * What tells the object of a signal from others; a signal without one stands for itself. Names are of any length, and this is remembered: of
- * long ones, which a request of a storm lists cut, by a digest.
- */
-export function resourceOf({
-  resource: { kind, name },
-  namespace,
-  fingerprint,
-}: Pick<Signal, 'resource' | 'namespace' | 'fingerprint'>): string {
-  if (kind === 'Unknown') return fingerprint;
-  const named = [kind, namespace, name].map((part) => part.slice(0, maxNameLength)).join('/');
+/** What the request of a storm lists of an object. Names are of any length, and a hundred have to fit: they are cut to what Kubernetes allows. */
+export function namesOf({ resource: { kind, name }, namespace }: Pick<Signal, 'resource' | 'namespace'>) {
+  return {
+    kind: shortened(kind, maxLabelLength),
+    name: shortened(name, maxNameLength),
+    namespace: shortened(namespace, maxLabelLength),
+  };
+}
+
+/** What tells the object of a signal from others, as a request of a storm lists it; a signal without one stands for itself. Long ones by a digest. */
+export function resourceOf(signal: Pick<Signal, 'resource' | 'namespace' | 'fingerprint'>): string {
+  if (signal.resource.kind === 'Unknown') return signal.fingerprint;
+  const { kind, name, namespace } = namesOf(signal);
+  const named = `${kind}/${namespace}/${name}`;
   return named.length < maxNameLength ? named : sha256(named);
 }
 
@@ -95,6 +99,10 @@ function tokenOf(label: string, value: string): string {
 
 function newToken(label: string, value: string): string {
   return sha256(`${label}=${folded(value)}`).slice(0, 12);
+}
+
+function shortened(text: string, bytes: number): string {
+  return beginningWithin(text, bytes).toWellFormed();
 }
 
 function digestOf(identity: string): string {

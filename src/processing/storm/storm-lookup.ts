@@ -18,18 +18,21 @@ export class StormLookup {
     return groupOf(signal, this.grouping);
   }
 
-  /** How the storm of a group stands, by these requests. */
-  standing({ fingerprint }: SignalGroup, found: readonly KnownRequest[]) {
+  /**
+   * How the storm of a group stands, by these requests.
+   * @param occurredAt when it happened, of a signal that tells of an occurrence
+   */
+  standing({ fingerprint }: SignalGroup, found: readonly KnownRequest[], occurredAt?: number) {
     // Anybody may write a request that names others' fingerprints: a storm is known by its own.
     const storms = found.filter((request) => request.fingerprint === fingerprint && request.storm !== undefined);
-    return standingOf(storms, this.clock.now(), this.cooldownMs);
+    return standingOf(storms, this.clock.now(), this.cooldownMs, occurredAt);
   }
 
   /** The storm request of the signal's group that is live or cooling down, as the watch shows it. */
   requestOf(signal: Signal): KnownRequest | undefined {
     const group = this.groupOf(signal);
     if (group === undefined) return undefined;
-    const standing = this.standing(group, this.index.peek(group.fingerprint));
+    const standing = this.standing(group, this.index.peek(group.fingerprint), signal.occurredAt);
     return standing.kind === 'carried' ? standing.request : undefined;
   }
 
@@ -44,14 +47,14 @@ export class StormLookup {
   }
 }
 
-/** Whether a storm request names this signal, or has members that it does not name and that began before this one was last joined. */
-export function mayCarry(request: KnownRequest, signal: Signal): boolean {
-  const { storm } = request;
-  if (storm === undefined) return false;
-  if (names(request, signal)) return true;
-  return storm.alertCount > storm.affectedResources.length && signal.startsAt <= storm.lastMemberAt;
+/** Whether a storm has members that its request does not name, and the signal began before the last of all joined. */
+export function mayCarryUnnamed({ storm }: KnownRequest, signal: Signal): boolean {
+  return (
+    storm !== undefined && storm.alertCount > storm.affectedResources.length && signal.startsAt <= storm.lastMemberAt
+  );
 }
 
-function names({ storm }: KnownRequest, { fingerprint }: Signal): boolean {
+/** Whether a storm request names this signal. */
+export function names({ storm }: KnownRequest, { fingerprint }: Signal): boolean {
   return storm?.affectedResources.some((resource) => resource.fingerprint === fingerprint) ?? false;
 }

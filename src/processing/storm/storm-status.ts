@@ -1,10 +1,5 @@
 import type { KnownRequest, KnownStorm } from '../../kubernetes/known-request';
-import {
-  maxAffectedResources,
-  maxNameLength,
-  type AffectedResource,
-  type StormStatus,
-} from '../../kubernetes/remediation-request';
+import { maxAffectedResources, type AffectedResource, type StormStatus } from '../../kubernetes/remediation-request';
 import { isMoreSevere, type Severity } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { formatTimestamp } from '../../signal/timestamp';
@@ -17,7 +12,7 @@ import {
 } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
 import { alertOf } from '../request-status/sighting';
-import { resourceOf } from './storm-group';
+import { namesOf, resourceOf } from './storm-group';
 
 /** Longer than Alertmanager waits before it tells of a new alert, as it is commonly configured. */
 const quietMs = 120_000;
@@ -28,6 +23,8 @@ export interface MemberChange extends StormMember {
   readonly name: string;
   readonly namespace: string;
   readonly severity: Severity;
+  /** Of an occurrence, which nobody will say is over: it is none of the alerts that fire. */
+  readonly occurredAt?: number | undefined;
 }
 
 /** What is to be written to the request of a storm. */
@@ -37,23 +34,29 @@ export interface StormChange {
   readonly window?: StormWindow | undefined;
   /** Requests of the signals before it. */
   readonly precededBy?: readonly string[];
-  /** Members that go on from an earlier generation and that nobody names; of a request that nothing was written to. */
-  readonly unnamed?: number | undefined;
+  /** Of a request that nothing was written to. */
+  readonly unnamed?: UnnamedMembers | undefined;
+}
+
+/** Members that go on from an earlier generation and that nobody names. */
+export interface UnnamedMembers {
+  readonly count: number;
+  /** By when they had joined. Milliseconds since the epoch. */
+  readonly joinedBy: number;
 }
 
 export function changeOf(signal: Signal): MemberChange {
-  const { status, resource, namespace, severity, startsAt, endsAt, receivedAt } = signal;
+  const { status, severity, startsAt, endsAt, occurredAt, receivedAt } = signal;
   const firing = status === 'firing';
   return {
     fingerprint: signal.fingerprint,
     resource: resourceOf(signal),
     firing,
-    alert: alertOf(signal),
+    alert: occurredAt === undefined ? alertOf(signal) : unknownAlert,
     at: firing ? startsAt : (endsAt ?? receivedAt),
-    kind: resource.kind.slice(0, maxNameLength),
-    name: resource.name.slice(0, maxNameLength),
-    namespace: namespace.slice(0, maxNameLength),
+    ...namesOf(signal),
     severity,
+    occurredAt,
   };
 }
 
@@ -72,7 +75,12 @@ export function firingMembersOf({ storm, severity }: KnownRequest, now: number):
 }
 
 /** What a request says of its members, for a memory that knows less. */
-export function recordedIn(storm: KnownStorm, ownApart: boolean, now: number): RecordedMembers {
+export function recordedIn(
+  { generation }: KnownRequest,
+  storm: KnownStorm,
+  ownApart: boolean,
+  now: number,
+): RecordedMembers {
   const { alertCount, resolvedCount, totalAffectedResources, lastMemberAt, version, writesApart } = storm;
   const listed = storm.affectedResources.map(memberOf);
   const isQuiet = now - lastMemberAt > quietMs;
@@ -86,6 +94,8 @@ export function recordedIn(storm: KnownStorm, ownApart: boolean, now: number): R
     writesApart,
     ownApart,
     listed,
+    // A later generation goes on with members that nobody names.
+    listsAll: generation === 1 && listed.length < maxAffectedResources,
   };
 }
 
@@ -174,8 +184,12 @@ function signalAfter(
       (highest, member) => (isMoreSevere(member.severity, highest) ? member.severity : highest),
       known.severity,
     );
-  // It fires although the request is over: it is to be the next generation.
-  const recurs = known.overSince !== undefined && !resolved && members.some(({ firing }) => firing);
+  const { overSince } = known;
+  // It fires although the request is over: it is to be the next generation. What occurred before that was acted upon.
+  const recurs =
+    overSince !== undefined &&
+    !resolved &&
+    members.some(({ firing, occurredAt = Number.POSITIVE_INFINITY }) => firing && occurredAt > overSince);
   const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? now : undefined));
   if (resolved === known.resolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;
   const resolvedAt = resolved && !known.resolved ? (latestOf(members) ?? now) : undefined;

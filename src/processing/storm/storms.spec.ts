@@ -5,6 +5,7 @@ import { eventually } from '../../../test/support/eventually';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
 import { deadlineIn } from '../../deadline';
+import type { RemediationRequest } from '../../kubernetes/remediation-request';
 import type { Signal } from '../../signal/signal';
 import { EmbeddedStormMembers } from '../../state/embedded/embedded-storm-members';
 import { EmbeddedStormWindows } from '../../state/embedded/embedded-storm-windows';
@@ -296,6 +297,54 @@ describe('Storms', () => {
       expect(storm().status?.signal).not.toHaveProperty('recurredAt');
     });
 
+    it('do not go on by an event from before that, and it opens nothing when they have cooled down', async () => {
+      const event = (name: string) => pod(name, { occurredAt: clock.now() });
+      const [named, told] = [event('pod-11'), event('late')];
+      await replica.send([named, told]);
+      clock.advance(10_000);
+      over();
+      expect(await statuses([named, told])).toEqual(times(2, 'duplicate'));
+      expect(storm().status?.signal?.recurredAt).toBeUndefined();
+      clock.advance(301_000);
+      const before = requests.objects.length;
+      for (const memory of [state, aState(clock)]) {
+        state = memory;
+        expect(await statuses([named, told], aReplica())).toEqual(times(2, 'duplicate'));
+      }
+      expect(requests.objects).toHaveLength(before);
+      expect(storm().status?.signal?.recurredAt).toBeUndefined();
+      expect(await statuses([event('pod-11')])).toEqual(['created']);
+    });
+
+    it('make no storm of who comes when they have cooled down, however long their window would be open', async () => {
+      replica = aReplica({ ...rateOnly, aggregationWindowMs: 900_000 });
+      await replica.send([pod('late')]);
+      over();
+      clock.advance(301_000);
+      expect(await statuses([pod('new')])).toEqual(['created']);
+      expect(stormRequests()).toHaveLength(1);
+      expect(await statuses(pods(11, 'second'))).toEqual([...times(10, 'created'), 'storm_aggregated']);
+      expect(stormRequests()).toHaveLength(2);
+    });
+
+    it('of more than a hundred take nobody who is new when nobody joined for a while', async () => {
+      await replica.send(pods(150, 'late'));
+      const begun = { startsAt: clock.now() };
+      await replica.send([pod('last')]);
+      clock.advance(61_000);
+      expect(await statuses([pod('new', begun)])).toEqual(['created']);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 153 });
+    });
+
+    it('do not take who was counted before them, and whose request is applied late', async () => {
+      const other = (name: string) => pod(name, { name: 'Other' });
+      const before = Array.from({ length: 10 }, (_, i) => other(`pod-${i}`));
+      requests.failNext('create', 'unavailable');
+      expect(await statuses(before)).toEqual(['failed', ...times(9, 'created')]);
+      expect(await statuses([other('crossing')])).toEqual(['created']);
+      expect(await statuses(before)).toEqual(['created', ...times(9, 'duplicate')]);
+    });
+
     it('are over for who joins in the very moment', async () => {
       replica.index.mode = 'lagging';
       await replica.index.find('any', new AbortController().signal);
@@ -473,6 +522,35 @@ describe('Storms', () => {
       expect(own?.status?.signal?.state).toBe('Resolved');
     });
 
+    it('resolve by an alert of such a signal that resolved while another fired', async () => {
+      const apart = aProcessor(clock, requests, aState(clock));
+      apart.index.values();
+      apart.index.mode = 'lagging';
+      const [first, second] = [pod('twice', { senderFingerprint: 'a' }), pod('twice', { senderFingerprint: 'b' })];
+      await replica.send([first, second]);
+      await apart.send([first, second]);
+      const { fingerprint } = first;
+      const refOf = ({ metadata: { namespace = '', name = '' } }: RemediationRequest) => ({ namespace, name });
+      const [claim] = await state.claim([{ fingerprint, over: refOf(storm()) }]);
+      const { token } = claim as { token: string };
+      await state.confirm([{ fingerprint, token, request: refOf(requests.objects.at(-1)!) }]);
+      const ended = { status: 'resolved', endsAt: clock.now() } as const;
+      await replica.send([first, { ...second, ...ended }]);
+      await replica.send([{ ...first, ...ended }, resolve('pod-10'), resolve('pod-11')]);
+      expect(storm().status).toMatchObject({ signal: { state: 'Resolved' }, storm: { resolvedCount: 3 } });
+    });
+
+    it('have resolved when their alerts have, though events tell of them as well', async () => {
+      const event = pod('late', { occurredAt: clock.now(), senderFingerprint: undefined });
+      const alert = pod('late', { senderFingerprint: 'a' });
+      await replica.send([event]);
+      await replica.send([alert]);
+      await replica.send([event]);
+      await replica.send(['pod-10', 'pod-11'].map((name) => resolve(name)));
+      await replica.send([{ ...alert, status: 'resolved', endsAt: clock.now() }]);
+      expect(storm().status?.signal?.state).toBe('Resolved');
+    });
+
     it('resolve members that had a request of their own long ago', async () => {
       const ordinary = requests.objects.find(({ spec }) => spec.resource.name === 'pod-0');
       over(ordinary);
@@ -561,6 +639,16 @@ describe('Storms', () => {
       expect(Math.max(...(counts()?.affectedResources ?? []).map(({ name }) => name.length))).toBe(253);
     });
 
+    it('name a hundred of them within the size that an object may have, whatever they are called', async () => {
+      const long = (i: number) => ({ kind: `${'種'.repeat(300)}${i}`, name: `${i}${'名'.repeat(300)}` });
+      const signals = Array.from({ length: 120 }, (_, i) =>
+        pod('x', { namespace: '場'.repeat(300), resource: long(i) }),
+      );
+      await replica.send(signals);
+      expect(storm().status?.storm).toMatchObject({ alertCount: 110, totalAffectedResources: 110 });
+      expect(Buffer.byteLength(JSON.stringify(storm().status))).toBeLessThan(100_000);
+    });
+
     it('are told once of what stands in a webhook twice', async () => {
       expect(await replica.send([pod('twice'), pod('twice')])).toMatchObject([
         { status: 'storm_aggregated' },
@@ -605,6 +693,20 @@ describe('Storms', () => {
         expect(stormRequests()).toHaveLength(2);
         replica.recurrences.start();
         await eventually(() => expect(counts()?.affectedResources?.map(({ name }) => name)).toContain('pod-11'));
+      });
+
+      it('carry them however the clock goes on, and are told the ends of those that nobody names', async () => {
+        jest.spyOn(clock, 'now').mockImplementation(() => {
+          FakeClock.prototype.advance.call(clock, 1);
+          return FakeClock.prototype.now.call(clock);
+        });
+        await nextGeneration();
+        await eventually(() => expect(counts()).toMatchObject({ alertCount: 152, totalAffectedResources: 152 }));
+        replica.recurrences.stop();
+        await replica.send(pods(150, 'late').map((one) => ({ ...one, status: 'resolved', endsAt: clock.now() })));
+        expect(counts()).toMatchObject({ alertCount: 152, resolvedCount: 150 });
+        await replica.send([resolve('pod-10'), resolve('pod-11')]);
+        expect(storm().status?.signal?.state).toBe('Resolved');
       });
 
       it('are not forgotten when the first write fails', async () => {

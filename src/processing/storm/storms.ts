@@ -12,12 +12,18 @@ import { recentlyUsed } from '../../recently-used';
 import { isMoreSevere } from '../../signal/severity';
 import type { Signal } from '../../signal/signal';
 import { keyOf, type RequestRef } from '../../request-ref';
-import type { StormGroup, StormRules, StormWindow, StormWindows } from '../../state/storm-windows';
+import {
+  isOpen,
+  type StormGroup,
+  type StormRules,
+  type StormWindow,
+  type StormWindows,
+} from '../../state/storm-windows';
 import { concurrently } from '../concurrently';
 import type { RequestOpener } from '../request-opener';
 import type { StormMetadata } from '../signal-outcome';
 import { StormOverError, type Committed, type StormCommits } from './storm-commits';
-import { mayCarry, type StormLookup } from './storm-lookup';
+import { mayCarryUnnamed, names, type StormLookup } from './storm-lookup';
 import { resourceOf, tokensOf, type SignalGroup } from './storm-group';
 import { changeOf, firingMembersOf, type MemberChange } from './storm-status';
 
@@ -33,6 +39,7 @@ export interface StormySignals {
 interface Counted {
   readonly group: SignalGroup;
   readonly known: StormWindow | undefined;
+  readonly overSince: number | undefined;
   readonly candidates: readonly Signal[];
 }
 
@@ -96,18 +103,17 @@ export class Storms {
     let g = 0;
     for (const { group, signals: all } of groups.values()) {
       const standing = this.lookup.standing(group, found[g++] ?? []);
-      const live =
-        standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
-      const window = live && windowOf(live);
-      if (live === undefined || window === undefined) {
-        asked.push({ group, known: undefined, candidates: all });
+      const last = standing.kind === 'carried' ? standing.request : standing.over;
+      const window = last && windowOf(last);
+      if (last === undefined || window === undefined || last.overSince !== undefined) {
+        asked.push({ group, known: undefined, overSince: last?.overSince, candidates: all });
         continue;
       }
-      // Members whose names were lost are no new signals, however long nobody joined.
-      const [first, ...rest] = all.filter((signal) => mayCarry(live, signal));
+      const members = await this.membersOf(last, window, all);
+      const [first, ...rest] = members;
       if (first !== undefined) stormy.push({ group, signals: [first, ...rest], window });
-      const candidates = first === undefined ? all : all.filter((signal) => !mayCarry(live, signal));
-      if (candidates.length > 0) asked.push({ group, known: window, candidates });
+      const candidates = first === undefined ? all : all.filter((signal) => !members.includes(signal));
+      if (candidates.length > 0) asked.push({ group, known: window, overSince: undefined, candidates });
     }
     if (asked.length === 0) return stormy;
     const placed = await this.windows.place(asked.map(toCount), this.rules());
@@ -153,11 +159,11 @@ export class Storms {
     return 'over';
   }
 
-  /** As `note`, for alerts of one incident that resolved and is carried by a request of its own: a storm that names it as well would fire for ever. */
-  async noteIfNamed(resolved: readonly Signal[], deadline: AbortSignal): Promise<void> {
-    const [first] = resolved;
+  /** As `note`, of one incident of which alerts resolved and that has a request of its own: a storm that names it as well would fire for ever. */
+  async noteIfNamed(said: readonly Signal[], deadline: AbortSignal): Promise<void> {
+    const [first] = said;
     const request = first && this.lookup.naming(first);
-    if (request !== undefined) await this.note(request, resolved, deadline);
+    if (request !== undefined) await this.note(request, said, deadline);
   }
 
   /**
@@ -202,7 +208,9 @@ export class Storms {
     if (storm === undefined) return into;
     const now = this.clock.now();
     const members = firingMembersOf(before, now);
-    const unnamed = Math.max(0, storm.alertCount - storm.resolvedCount - members.length);
+    const count = storm.alertCount - storm.resolvedCount - members.length;
+    // Who is named is none of these.
+    const unnamed = count > 0 ? { count, joinedBy: now - 1 } : undefined;
     const window = { type: storm.type, openedAt: now, lastMemberAt: now };
     return (await this.commits.commit(into, { members, unnamed, window }, deadline)).request;
   }
@@ -220,6 +228,18 @@ export class Storms {
       totalAffectedResources: storm?.totalAffectedResources ?? 0,
       aggregationWindow: formatDuration(this.rules().aggregationWindowMs),
     };
+  }
+
+  /**
+   * Of signals without an entry, those that are part of a live storm already, however long nobody joined: it names them, or their names may be
+   * among those that are lost. While its window is open, who is not named joins by that.
+   */
+  private async membersOf(live: KnownRequest, window: StormWindow, signals: readonly Signal[]) {
+    const isMember = (signal: Signal) => names(live, signal);
+    if (isOpen(window, this.rules(), this.clock.now())) return signals.filter(isMember);
+    const mayBeMember = (signal: Signal) => isMember(signal) || mayCarryUnnamed(live, signal);
+    const members = signals.filter(mayBeMember);
+    return members.every(isMember) || (await this.commits.hasLostNames(live)) ? members : members.filter(isMember);
   }
 
   private async requestFor(
@@ -286,10 +306,11 @@ export class Storms {
   }
 }
 
-function toCount({ group, known, candidates }: Counted): StormGroup {
+function toCount({ group, known, overSince, candidates }: Counted): StormGroup {
   return {
     key: group.fingerprint,
     known,
+    overSince,
     candidates: candidates.map((signal) => ({
       fingerprint: signal.fingerprint,
       resource: resourceOf(signal),

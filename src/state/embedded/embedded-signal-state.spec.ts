@@ -24,7 +24,7 @@ describe('EmbeddedSignalState', () => {
     await state.claim([{ fingerprint: 'a' }]);
     await enter('d');
     const entries = await state.find(['a', 'b', 'c', 'd']);
-    expect(entries.map((entry) => entry?.count)).toEqual([2, undefined, 1, 1]);
+    expect(entries).toMatchObject([{ count: 2 }, undefined, { count: 1 }, { count: 1 }]);
     expect(state.size).toBe(3);
   });
 

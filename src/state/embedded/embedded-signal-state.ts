@@ -73,8 +73,9 @@ export class EmbeddedSignalState implements SignalState {
     return Promise.resolve();
   }
 
-  find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]> {
-    return Promise.resolve(fingerprints.map((fingerprint) => this.holdings.peek(fingerprint)?.entry));
+  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
+    const found = fingerprints.map((fingerprint) => this.holdings.peek(fingerprint));
+    return Promise.resolve(found.map((held) => held && (held.entry ?? 'pending')));
   }
 
   /** Forgets what is confirmed, and keeps what is claimed. */

@@ -112,6 +112,7 @@ function stormOf(recorded: RecordedMembers): Storm {
     if (!member.firing) lost.resolved = Math.max(0, lost.resolved - 1);
     add(storm, member, new Map(member.firing ? [[unknownAlert, 0]] : []), true, new Set());
   }
+  if (recorded.listsAll) storm.twice = lost.alerts;
   return storm;
 }
 
@@ -152,7 +153,12 @@ function fires(storm: Storm, member: StormMember, unnamed: Set<string>): void {
     add(storm, member, new Map([[alert, since]]), isKnown && lost.isQuiet, unnamed);
     return;
   }
+  if (alert === unknownAlert && alerts.size > 0) return;
   if (alerts.size === 0) storm.resolved--;
+  if (alert === unknownAlert) {
+    alerts.set(alert, 0);
+    return;
+  }
   alerts.delete(unknownAlert);
   const since = alerts.get(alert);
   if (since !== undefined || alerts.size < maxAlertsOfMember) alerts.set(alert, Math.max(since ?? 0, at));

@@ -2,6 +2,7 @@ import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
 import { recentlyUsed } from '../../recently-used';
 import {
+  isOpen,
   maxBefore,
   maxRemembered,
   type Placement,
@@ -24,6 +25,8 @@ interface Counts {
   /** By fingerprint, the oldest first. */
   readonly patterns: Map<string, Counted>;
   window: StormWindow | undefined;
+  /** The fingerprints that were counted before the window opened. */
+  ordinary: ReadonlySet<string>;
 }
 
 const defaultMaxGroups = 10_000;
@@ -52,17 +55,23 @@ export class EmbeddedStormWindows implements StormWindows {
     return Promise.resolve();
   }
 
-  private placeGroup({ key, candidates, known }: StormGroup, rules: StormRules): Placement[] {
+  private placeGroup({ key, candidates, known, overSince = 0 }: StormGroup, rules: StormRules): Placement[] {
     const now = this.clock.now();
-    const counts = this.groups.get(key) ?? { rate: new Map(), patterns: new Map(), window: undefined };
+    const counts = this.groups.get(key) ?? {
+      rate: new Map(),
+      patterns: new Map(),
+      window: undefined,
+      ordinary: new Set(),
+    };
     this.groups.set(key, counts);
-    const isOpen = (window: StormWindow | undefined): window is StormWindow =>
-      window !== undefined &&
-      now - window.lastMemberAt < rules.aggregationWindowMs &&
-      now - window.openedAt < rules.maxWindowMs;
-    counts.window = [counts.window, known].find(isOpen);
+    const open = [counts.window, known].find(
+      (window) => window !== undefined && window.openedAt > overSince && isOpen(window, rules, now),
+    );
+    if (open === undefined) counts.ordinary = new Set();
+    counts.window = open;
 
     return candidates.map((candidate) => {
+      if (counts.ordinary.has(candidate.fingerprint)) return { kind: 'ordinary' };
       if (counts.window !== undefined) {
         counts.window = { ...counts.window, lastMemberAt: now };
         return { kind: 'member', window: counts.window };
@@ -87,10 +96,11 @@ export class EmbeddedStormWindows implements StormWindows {
     if (isRate || resources.size > rules.patternThreshold) {
       const before = isRate ? [...rate.keys()] : similar.map((other) => other.candidate.fingerprint);
       counts.window = { type: isRate ? 'rate' : 'pattern', openedAt: now, lastMemberAt: now };
+      const isOther = (other: string) => other !== fingerprint;
+      counts.ordinary = new Set([...rate.keys(), ...before].filter(isOther));
       rate.clear();
       patterns.clear();
-      const others = before.filter((other) => other !== fingerprint).slice(0, maxBefore);
-      return { kind: 'crossing', window: counts.window, before: others };
+      return { kind: 'crossing', window: counts.window, before: before.filter(isOther).slice(0, maxBefore) };
     }
     patterns.set(fingerprint, { candidate, at: now });
     const [oldest] = patterns.keys();

@@ -7,7 +7,7 @@ import { redisScript } from './redis-script';
  * KEYS: a hash with the counts `n` (named members), `s` (of them resolved) and `r` (resources), the same of members whose names
  * are lost (`bn`, `bs`, `br`), `l` until when those had joined, `q` 1 when that was long ago, `d` members that may be two, `a` once there were any, `v` its version, `p` the writes without it,
  * `m:<fingerprint>`: the alerts that fire, as JSON by when they began, and `r:<resource>`.
- * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`), and `members`: each with
+ * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`, `all` 1 when those are all), and `members`: each with
  * `f`ingerprint, `r`esource, `on`, alert `x` and time `t`.
  * Answers alerts, resolved ones, resources, 1 when that is approximate, the version, and of each of the members 1 while it fires,
  * 0 when it has resolved, -1 when it is none.
@@ -49,8 +49,10 @@ local function fires(member, alerts)
     add(member, { [member.x] = member.x ~= '${unknownAlert}' and member.t or 0 }, c.bn > 0 and c.q == 1 and member.t <= c.l)
     return
   end
+  if member.x == '${unknownAlert}' and next(alerts) then return end
   local before = cjson.encode(alerts)
   if not next(alerts) then c.s = c.s - 1 end
+  if member.x == '${unknownAlert}' then return save(member.f, { [member.x] = 0 }) end
   alerts['${unknownAlert}'] = nil
   local count = 0
   for _ in pairs(alerts) do count = count + 1 end
@@ -80,6 +82,7 @@ if c.n + c.bn == 0 or input.p > c.p or input.v > c.v or input.n > c.n + c.bn the
     if not member.on then c.bs = math.max(0, c.bs - 1) end
     add(member, member.on and { ['${unknownAlert}'] = 0 } or {}, true)
   end
+  if input.all == 1 then c.d = c.bn end
 end
 if c.bn > 0 then c.a = 1 end
 for _, member in ipairs(input.members) do

@@ -5,9 +5,11 @@ import { redisScript } from './redis-script';
  * Counts the new signals of groups and says which are part of a storm; `EmbeddedStormWindows` tells the same rules in TypeScript.
  *
  * KEYS: two per group: the sorted set of fingerprints by when they were first counted, and a hash with `type`, `openedAt` and
- * `lastMemberAt` of an open window, and a field `p:<fingerprint>` for each signal that may be part of a pattern.
+ * `lastMemberAt` of an open window, a field `o:<fingerprint>` for each signal that was counted before that, and `p:<fingerprint>` for each that may be part of a
+ * pattern.
  * ARGV: rate threshold and window, pattern threshold and window, similarity, aggregation window, longest window, patterns
- * that are remembered; then per group, as JSON, its candidates (`f`ingerprint, `r`esource, `t`okens) and its known window.
+ * that are remembered; then per group, as JSON, its candidates (`f`ingerprint, `r`esource, `t`okens), its known window, and when
+ * its last storm was over.
  * Answers an object per group: the `places` of each candidate (0 ordinary, 1 crossing, 2 member), the window, and the
  * fingerprints before the crossing.
  */
@@ -59,15 +61,18 @@ for g = 1, #KEYS / 2 do
   local rateKey, windowKey = KEYS[2 * g - 1], KEYS[2 * g]
   local group = cjson.decode(ARGV[8 + g])
   local kind, openedAt, lastMemberAt = unpack(redis.call('HMGET', windowKey, 'type', 'openedAt', 'lastMemberAt'))
-  local open = kind and isOpen(openedAt, lastMemberAt)
+  local open = kind and tonumber(openedAt) > (group.overSince or 0) and isOpen(openedAt, lastMemberAt)
   if not open and group.known and isOpen(group.known.openedAt, group.known.lastMemberAt) then
-    open, kind, openedAt = true, group.known.type, group.known.openedAt
+    open, kind, openedAt, lastMemberAt = true, group.known.type, group.known.openedAt, group.known.lastMemberAt
   end
+  if kind and not open then redis.call('DEL', windowKey) end
 
   local places, before, patterns = {}, {}, nil
   for _, candidate in ipairs(group.candidates) do
     if open then
-      places[#places + 1] = 2
+      local isOrdinary = redis.call('HGET', windowKey, 'o:' .. candidate.f)
+      places[#places + 1] = isOrdinary and 0 or 2
+      if not isOrdinary then lastMemberAt = now end
     else
       redis.call('ZREMRANGEBYSCORE', rateKey, '-inf', now - rateMs)
       redis.call('ZADD', rateKey, 'NX', now, candidate.f)
@@ -89,12 +94,17 @@ for g = 1, #KEYS / 2 do
 
       if counted > rateThreshold or distinct > patternThreshold then
         kind = counted > rateThreshold and 'rate' or 'pattern'
-        local earlier = kind == 'rate' and redis.call('ZRANGE', rateKey, 0, -1) or similar
-        for _, fingerprint in ipairs(earlier) do
+        local all = redis.call('ZRANGE', rateKey, 0, -1)
+        for _, fingerprint in ipairs(kind == 'rate' and all or similar) do
           if fingerprint ~= candidate.f and #before < ${maxBefore} then before[#before + 1] = fingerprint end
         end
-        open, openedAt, patterns = true, now, nil
         redis.call('DEL', rateKey, windowKey)
+        for _, earlier in ipairs({ all, similar }) do
+          for _, fingerprint in ipairs(earlier) do
+            if fingerprint ~= candidate.f then redis.call('HSET', windowKey, 'o:' .. fingerprint, 1) end
+          end
+        end
+        open, openedAt, lastMemberAt, patterns = true, now, now, nil
         places[#places + 1] = 1
       else
         places[#places + 1] = 0
@@ -110,12 +120,11 @@ for g = 1, #KEYS / 2 do
 
   local answer = { places = places }
   if open then
-    redis.call('HSET', windowKey, 'type', kind, 'openedAt', openedAt, 'lastMemberAt', now)
+    redis.call('HSET', windowKey, 'type', kind, 'openedAt', openedAt, 'lastMemberAt', lastMemberAt)
     redis.call('PEXPIRE', windowKey, quietMs)
-    answer.type, answer.openedAt, answer.lastMemberAt = kind, tonumber(openedAt), now
+    answer.type, answer.openedAt, answer.lastMemberAt = kind, tonumber(openedAt), tonumber(lastMemberAt)
     if #before > 0 then answer.before = before end
   elseif #group.candidates > 0 then
-    redis.call('HDEL', windowKey, 'type', 'openedAt', 'lastMemberAt')
     redis.call('PEXPIRE', rateKey, rateMs)
     redis.call('PEXPIRE', windowKey, patternMs)
   end

@@ -75,11 +75,11 @@ export class RedisSignalState implements SignalState {
     await this.options.connection.run(releaseScript, { keys: this.keysOf(releases), common: [], each });
   }
 
-  async find(fingerprints: readonly string[]): Promise<(Entry | undefined)[]> {
+  async find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
     if (fingerprints.length === 0) return [];
     const keys = this.keysOf(fingerprints.map((fingerprint) => ({ fingerprint })));
     const reply = await this.options.connection.run(findScript, { keys, common: [], each: keys.map(() => []) });
-    return fingerprints.map((_, i) => entryAt(reply, i * 4));
+    return fingerprints.map((_, i) => entryAt(reply, i * 5) ?? (reply[i * 5 + 4] === false ? undefined : 'pending'));
   }
 
   private async releaseWhenUp(releases: readonly Release[]): Promise<void> {

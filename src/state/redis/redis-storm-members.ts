@@ -27,6 +27,7 @@ export class RedisStormMembers implements StormMembers {
       l: recorded.lastMemberAt,
       q: recorded.isQuiet ? 1 : 0,
       listed: recorded.listed.map(encode),
+      all: recorded.listsAll ? 1 : 0,
       members: members.map((member) => ({ ...encode(member), x: member.alert, t: member.at })),
     };
     const [alertCount, resolvedCount, resources, approximate, version, ...states] = await this.connection.run(

@@ -40,7 +40,7 @@ export class RedisStormWindows implements StormWindows {
         rules.maxWindowMs,
         maxRemembered(rules),
       ],
-      each: groups.map(({ candidates, known }) => [
+      each: groups.map(({ candidates, known, overSince }) => [
         JSON.stringify({
           candidates: candidates.map(({ fingerprint, resource, tokens }) => ({
             f: fingerprint,
@@ -48,6 +48,7 @@ export class RedisStormWindows implements StormWindows {
             t: tokens,
           })),
           known,
+          overSince,
         }),
       ]),
     });
