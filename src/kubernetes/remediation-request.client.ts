@@ -92,6 +92,16 @@ export class RemediationRequestClient {
     return this.api.call('GET', item(ref), { signal });
   }
 
+  /** As `get`; `undefined` when it is not there. */
+  async find(ref: RequestRef, signal?: AbortSignal): Promise<RemediationRequest | undefined> {
+    try {
+      return await this.get(ref, signal);
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return undefined;
+      throw error;
+    }
+  }
+
   /** All requests that carry this fingerprint, in whatever namespace. */
   async listByFingerprint(fingerprint: string, signal?: AbortSignal): Promise<RemediationRequest[]> {
     const selector = encodeURIComponent(`${requestLabels.fingerprint}=${fingerprintLabel(fingerprint)}`);

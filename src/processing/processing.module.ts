@@ -37,6 +37,7 @@ import { RequestStatus } from './request-status/request-status';
 import { cooldownOf, groupingOf, ownerRulesOf, rulesOf } from './rules';
 import { SignalJournal } from './signal-journal';
 import { SignalProcessor } from './signal-processor';
+import { StatusWriter } from './status-writer';
 import { StormCommits } from './storm/storm-commits';
 import { StormLookup } from './storm/storm-lookup';
 import { Storms } from './storm/storms';
@@ -121,15 +122,20 @@ const flushMs = 2_000;
       ) => new RequestOpener(client, index, clock, cooldownOf(deduplication), fallbackNamespace, limit),
     },
     {
+      provide: StatusWriter,
+      inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK],
+      useFactory: (client: RemediationRequestClient, index: RemediationRequestIndex, clock: Clock) =>
+        new StatusWriter(client, index, clock),
+    },
+    {
       provide: StormCommits,
-      inject: [SIGNAL_STATE, RemediationRequestClient, RemediationRequestIndex, CLOCK, GatewayConfig],
+      inject: [SIGNAL_STATE, StatusWriter, CLOCK, GatewayConfig],
       useFactory: (
         { members }: OpenSignalState,
-        client: RemediationRequestClient,
-        index: RemediationRequestIndex,
+        writer: StatusWriter,
         clock: Clock,
         { stormDetection }: GatewayConfig,
-      ) => new StormCommits(members, client, index, clock, () => stormDetection.flushInterval),
+      ) => new StormCommits(members, writer, clock, () => stormDetection.flushInterval),
     },
     {
       provide: Storms,
@@ -158,9 +164,8 @@ const flushMs = 2_000;
     },
     {
       provide: RequestStatus,
-      inject: [RemediationRequestClient, RemediationRequestIndex, CLOCK, LOG],
-      useFactory: (client: RemediationRequestClient, index: RemediationRequestIndex, clock: Clock, log: LogSink) =>
-        new RequestStatus(client, index, clock, log),
+      inject: [StatusWriter, LOG],
+      useFactory: (writer: StatusWriter, log: LogSink) => new RequestStatus(writer, log),
     },
     {
       provide: Recurrences,

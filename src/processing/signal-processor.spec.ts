@@ -8,6 +8,7 @@ import { eventually } from '../../test/support/eventually';
 import { until } from '../../test/support/until';
 import { deadlineIn } from '../deadline';
 import type { KubernetesFailure } from '../kubernetes/kubernetes-api.error';
+import { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
 import { StateUnavailableError, type Claim, type ClaimRequest, type SignalState } from '../state/signal-state';
 import type { SignalOutcome } from './signal-outcome';
@@ -804,6 +805,19 @@ describe('SignalProcessor', () => {
         'created: new',
       ]);
     });
+  });
+
+  it('times a stage that failed as well', async () => {
+    const ofCreate = async () => {
+      const { values } = await new GatewayMetrics().stageDuration.get();
+      return (
+        values.find(({ metricName, labels }) => metricName?.endsWith('_count') && labels.stage === 'create')?.value ?? 0
+      );
+    };
+    const before = await ofCreate();
+    requests.failNext('create', 'unavailable');
+    expect(statuses(await process(aSignal()))).toEqual(['failed']);
+    expect(await ofCreate()).toBe(before + 1);
   });
 
   describe('at the deadline', () => {

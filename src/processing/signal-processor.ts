@@ -230,11 +230,8 @@ export class SignalProcessor {
         // What cannot be answered in time is not begun: the sender will send it again.
         if (deadline.aborted) throw new DeadlineExceededError();
         const endClaim = this.metrics.stage('claim');
-        const claims = await this.deduplication.claim(
-          open.map(({ signal }) => signal),
-          deadline,
-        );
-        endClaim();
+        const signals = open.map(({ signal }) => signal);
+        const claims = await this.deduplication.claim(signals, deadline).finally(endClaim);
         const held: HeldIncident[] = [];
         const pending: Incident[] = [];
         for (const [i, incident] of open.entries()) {
@@ -290,7 +287,7 @@ export class SignalProcessor {
     deadline: AbortSignal,
   ): Promise<readonly Incident[]> {
     if (attempt < attemptsBeforeLooking) return open;
-    const standings = await Promise.all(open.map(async ({ signal }) => this.deduplication.standing(signal, deadline)));
+    const standings = await concurrently(open, ({ signal }) => this.deduplication.standing(signal, deadline));
     return open.filter((incident, i) => {
       const standing = standings[i];
       if (standing?.kind !== 'carried') return true;
@@ -320,8 +317,7 @@ export class SignalProcessor {
     try {
       const endStorm = this.metrics.stage('storm');
       const countable = newOnes.filter(({ incident }) => incident.reopened !== true).map(({ fresh }) => fresh.signal);
-      const stormy = await this.storms.place(countable, deadline);
-      endStorm();
+      const stormy = await this.storms.place(countable, deadline).finally(endStorm);
       if (stormy.length === 0) return processed.concat(await this.openEach(newOnes, deadline));
       const uncarried = new Map(newOnes.map((one) => [one.fresh.signal, one]));
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
@@ -409,8 +405,9 @@ export class SignalProcessor {
       const endCreate = this.metrics.stage('create');
       const firingAlerts = firingAlertsAfter(standing.over, incident.all.map(sightingOf));
       const opening = { signal, firingAlerts, claim };
-      const opened = await this.requests.open(opening, classification, standing.generation, deadline);
-      endCreate();
+      const opened = await this.requests
+        .open(opening, classification, standing.generation, deadline)
+        .finally(endCreate);
       if (opened.kind === 'carried') return carried(one, opened.request, 'already_exists');
       const { request } = opened;
       const outcome = createdFor(signal, request, classification, opened.generation);

@@ -13,6 +13,7 @@ import { RequestOpener } from '../../src/processing/request-opener';
 import { RequestStatus } from '../../src/processing/request-status/request-status';
 import { SignalJournal } from '../../src/processing/signal-journal';
 import { SignalProcessor } from '../../src/processing/signal-processor';
+import { StatusWriter } from '../../src/processing/status-writer';
 import { StormCommits } from '../../src/processing/storm/storm-commits';
 import { StormLookup } from '../../src/processing/storm/storm-lookup';
 import type { StormGrouping } from '../../src/processing/storm/storm-group';
@@ -112,9 +113,10 @@ export function aProcessor(
     metrics,
     log,
   );
-  const status = new RequestStatus(requests, index, clock, log);
+  const writer = new StatusWriter(requests, index, clock);
+  const status = new RequestStatus(writer, log);
   const { windows = new EmbeddedStormWindows(clock), members = new EmbeddedStormMembers(clock) } = storm;
-  const commits = new StormCommits(members, requests, index, clock, () => 20);
+  const commits = new StormCommits(members, writer, clock, () => 20);
   const storms = new Storms(windows, commits, lookup, index, opener, clock, () => stormRules, metrics, log);
   const processor = new SignalProcessor(
     authorizer,

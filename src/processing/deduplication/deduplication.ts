@@ -299,9 +299,9 @@ export class Deduplication {
    */
   private async look({ request }: { readonly request: RequestRef }, deadline: AbortSignal): Promise<Looked> {
     try {
-      return toKnownRequest(await this.client.get(request, deadline), this.clock.now());
+      const found = await this.client.find(request, deadline);
+      return found === undefined ? 'deleted' : toKnownRequest(found, this.clock.now());
     } catch (error) {
-      if (isFailure(error, 'not-found')) return 'deleted';
       // While the API server is silent, an entry that is younger than its ttl is believed.
       if (isFailure(error, 'unavailable') || isFailure(error, 'overloaded')) return 'unknown';
       throw error;

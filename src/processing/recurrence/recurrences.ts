@@ -1,7 +1,6 @@
 import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
-import { isFailure } from '../../kubernetes/kubernetes-api.error';
 import { toKnownRequest, type KnownAlert, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -121,29 +120,25 @@ export class Recurrences {
       this.status.carriedOn(refOf(request));
       return true;
     }
-    try {
-      const object = await this.client.get(refOf(request), deadline);
-      // The watch may lag behind: it may have resolved at another replica.
-      const { overSince, recurredAt, firingAlerts } = toKnownRequest(object, this.clock.now(), current);
-      if (overSince === undefined || recurredAt === undefined) return true;
-      const signal = signalOf(object, this.clock.now());
-      // Who may write requests into one namespace could otherwise have us create them in another.
-      if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
-      const outcome =
-        object.spec.storm === undefined
-          ? await this.processor.reopen(signal, firingAlerts, deadline)
-          : await this.processor.reopenStorm(signal, current, object.spec.storm, deadline);
-      if (outcome.status === 'failed') return false;
-      if (outcome.status === 'created' && object.spec.storm === undefined)
-        await this.tellResolved(current, firingAlerts, outcome.request, deadline);
-      // What it recurred of could not be read, and counts for as long as that is so.
-      if (outcome.status === 'duplicate' && isSameRequest(outcome.request, request)) return false;
-      this.status.carriedOn(refOf(request));
-      return true;
-    } catch (error) {
-      if (isFailure(error, 'not-found')) return true;
-      throw error;
-    }
+    const object = await this.client.find(refOf(request), deadline);
+    if (object === undefined) return true;
+    // The watch may lag behind: it may have resolved at another replica.
+    const { overSince, recurredAt, firingAlerts } = toKnownRequest(object, this.clock.now(), current);
+    if (overSince === undefined || recurredAt === undefined) return true;
+    const signal = signalOf(object, this.clock.now());
+    // Who may write requests into one namespace could otherwise have us create them in another.
+    if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
+    const outcome =
+      object.spec.storm === undefined
+        ? await this.processor.reopen(signal, firingAlerts, deadline)
+        : await this.processor.reopenStorm(signal, current, object.spec.storm, deadline);
+    if (outcome.status === 'failed') return false;
+    if (outcome.status === 'created' && object.spec.storm === undefined)
+      await this.tellResolved(current, firingAlerts, outcome.request, deadline);
+    // What it recurred of could not be read, and counts for as long as that is so.
+    if (outcome.status === 'duplicate' && isSameRequest(outcome.request, request)) return false;
+    this.status.carriedOn(refOf(request));
+    return true;
   }
 
   /** Tells the next generation what resolved while it was being created: the request before it was told, and nobody will say it again. */
@@ -154,7 +149,9 @@ export class Recurrences {
     deadline: AbortSignal,
   ): Promise<void> {
     const now = this.clock.now();
-    const still = toKnownRequest(await this.client.get(refOf(before), deadline), now, before).firingAlerts;
+    const object = await this.client.find(refOf(before), deadline);
+    if (object === undefined) return;
+    const still = toKnownRequest(object, now, before).firingAlerts;
     const resolved = firingAlerts
       .filter(({ alert }) => !still.some((one) => one.alert === alert))
       .map(({ alert }) => ({ status: 'resolved' as const, alert, severity: before.severity, receivedAt: now }));

@@ -13,6 +13,7 @@ import { toKnownRequest } from '../../kubernetes/known-request';
 import { buildRemediationRequest } from '../../kubernetes/remediation-request.factory';
 import type { Signal } from '../../signal/signal';
 import type { RequestRef } from '../../request-ref';
+import { StatusWriter } from '../status-writer';
 import { RequestStatus } from './request-status';
 import { sightingOf } from './sighting';
 
@@ -37,7 +38,7 @@ describe('RequestStatus', () => {
     requests = new FakeRemediationRequestClient(clock);
     index = new FakeRemediationRequestIndex(requests, clock);
     log = new RecordingLog();
-    status = new RequestStatus(requests, index, clock, log);
+    status = new RequestStatus(new StatusWriter(requests, index, clock), log);
     const firingAlerts = [{ fingerprint: 'a', startsAt: new Date(signal.startsAt).toISOString() }];
     const place = { namespace: 'prod', generation: 1 };
     const { metadata } = await requests.create(buildRemediationRequest(signal, classification, place, firingAlerts));
@@ -155,7 +156,7 @@ describe('RequestStatus', () => {
   });
 
   it('gives up on an object that changes all the time', async () => {
-    requests.failNext('patch', 'conflict', 8);
+    requests.failNext('patch', 'conflict', 12);
     await expect(note([of({ status: 'resolved' })])).rejects.toMatchObject({ failure: 'conflict' });
   });
 

@@ -1,15 +1,13 @@
-import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
-import { isFailure, isPermanent, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
-import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
-import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
-import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import { isPermanent, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import type { KnownRequest } from '../../kubernetes/known-request';
 import type { LogSink } from '../../logging/log-sink';
 import { outsideRequests } from '../../outside-requests';
 import type { Occurrences } from '../../state/signal-state';
 import { recentlyUsed } from '../../recently-used';
 import { keyOf, type RequestRef } from '../../request-ref';
 import { concurrently } from '../concurrently';
+import type { StatusWriter } from '../status-writer';
 import { deduplicationAfter, signalStatusAfter } from './signal-status';
 import { firingLast, type Sighting } from './sighting';
 import { WriteSchedule } from './write-schedule';
@@ -54,8 +52,6 @@ const firstCountMs = 250;
 const retryMs = 1_000;
 const maxRetryMs = 30_000;
 const writeTimeoutMs = 4_500;
-/** Somebody else writes the same status at the same time: so often it is read again. */
-const maxAttempts = 8;
 
 /**
  * Writes to `status` what signals say about a request that exists: how often it was seen, whether it still fires.
@@ -74,9 +70,7 @@ export class RequestStatus {
   private ending = false;
 
   constructor(
-    private readonly client: RemediationRequestClient,
-    private readonly index: RemediationRequestIndex,
-    private readonly clock: Clock,
+    private readonly writer: StatusWriter,
     private readonly log: LogSink,
   ) {}
 
@@ -266,32 +260,18 @@ export class RequestStatus {
 
   /** @returns the request as it then stands, `undefined` when it is gone */
   private async apply(entry: Pending, change: TakenChange, signal: AbortSignal): Promise<KnownRequest | undefined> {
-    const { ref } = entry;
     const countsAreDue = this.ending || performance.now() >= entry.countableAt;
     entry.changing = change.sightings.size > 0;
     const toldOnce = hasResolved(change.sightings.values());
-    const watched = this.index.get(ref);
-    let known = watched;
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      try {
-        known ??= toKnownRequest(await this.client.get(ref, signal), this.clock.now());
-        const { patch, postponed } = patchFor(known, change, countsAreDue);
-        if (postponed !== undefined) count(entry, postponed);
-        if (patch === undefined && toldOnce && known === watched) {
-          known = undefined;
-          continue;
-        }
-        if (patch === undefined) return known;
-        const patched = await this.client.patchStatus(ref, patch, known.resourceVersion, signal);
-        entry.countableAt = performance.now() + countIntervalMs;
-        return this.index.observe(patched);
-      } catch (error) {
-        if (isFailure(error, 'not-found')) return undefined;
-        if (!isFailure(error, 'conflict')) throw error;
-        known = undefined;
-      }
-    }
-    throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
+    const decide = (known: KnownRequest | undefined) => {
+      if (known === undefined) return {};
+      const { patch, postponed } = patchFor(known, change, countsAreDue);
+      if (postponed !== undefined) count(entry, postponed);
+      return { patch, mustBeSo: toldOnce };
+    };
+    const { request, patched } = await this.writer.write(entry.ref, decide, signal);
+    if (patched) entry.countableAt = performance.now() + countIntervalMs;
+    return request;
   }
 }
 

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { beforeDeadline, deadlineIn } from '../../deadline';
-import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
-import { toKnownRequest, type KnownRequest, type KnownStorm } from '../../kubernetes/known-request';
-import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
-import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
+import { KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import type { KnownRequest, KnownStorm } from '../../kubernetes/known-request';
 import { keyOf, type RequestRef } from '../../request-ref';
 import type { StormMembers } from '../../state/storm-members';
 import type { StormWindow } from '../../state/storm-windows';
+import type { StatusDecision, StatusWriter } from '../status-writer';
 import { recordedIn, stormStatusAfter, type MemberChange, type StormChange, type UnnamedMembers } from './storm-status';
 
 /** The request of a storm is over, or gone: nobody can join it any more. */
@@ -42,8 +41,6 @@ interface Pending {
 const writeTimeoutMs = 4_500;
 /** With so many to be written nobody waits for the interval. */
 const enough = 200;
-/** Other replicas write the same status at the same time: so often it is read again. */
-const maxAttempts = 12;
 /** Members that wait for a write; each has a sender that waits for its answer. */
 const maxWaiting = 100_000;
 
@@ -64,8 +61,7 @@ export class StormCommits {
 
   constructor(
     private readonly members: StormMembers,
-    private readonly client: RemediationRequestClient,
-    private readonly index: RemediationRequestIndex,
+    private readonly writer: StatusWriter,
     private readonly clock: Clock,
     private readonly flushIntervalMs: () => number,
   ) {}
@@ -165,45 +161,26 @@ export class StormCommits {
   /** Answers whether the API server was asked. */
   private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<boolean> {
     let waiters = all;
-    const watched = this.index.get(ref);
-    let known = watched;
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      known ??= await this.read(ref, signal);
+    let firing: Committed['firing'] = new Map();
+    const decide = async (known: KnownRequest | undefined): Promise<StatusDecision> => {
       const storm = known?.storm;
-      if (known === undefined || storm === undefined || known.overSince !== undefined) {
-        // Who is a member already can still resolve.
-        waiters = waiters.filter(({ change, written }) => {
-          const mayStay = storm !== undefined && change.window === undefined;
-          if (!mayStay) written.reject(new StormOverError(`the storm ${keyOf(ref)} is over`));
-          return mayStay;
-        });
-        if (known === undefined || storm === undefined || waiters.length === 0) return known !== watched;
-      }
+      if (known === undefined || storm === undefined || known.overSince !== undefined)
+        waiters = whoMayStay(waiters, ref, storm);
+      if (known === undefined || storm === undefined || waiters.length === 0) return {};
       const change = together(waiters);
       // After the object was read: who writes between the two makes this write a conflict.
       const tally = await this.record(known, storm, change);
+      firing = tally.firing;
       const writer = `${tally.apart ? this.apart : this.shared}${++this.writes}`;
-      const status = stormStatusAfter(known, storm, tally, change, writer, this.clock.now());
-      // That nothing changes has to be true of the object itself where the memory knows of writes that the watch may not show yet, and of
-      // what resolved, which senders say once.
-      const mayBeLate = tally.version > storm.version + 1 || change.members.some(({ firing }) => !firing);
-      if (status === undefined && known === watched && mayBeLate) {
-        known = undefined;
-        continue;
-      }
-      try {
-        const written =
-          status === undefined
-            ? known
-            : this.index.observe(await this.client.patchStatus(ref, status, known.resourceVersion, signal));
-        for (const waiter of waiters) waiter.written.resolve({ request: written, firing: tally.firing });
-        return status !== undefined || known !== watched;
-      } catch (error) {
-        if (!isFailure(error, 'conflict') && !isFailure(error, 'not-found')) throw error;
-        known = undefined;
-      }
-    }
-    throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
+      return {
+        patch: stormStatusAfter(known, storm, tally, change, writer, this.clock.now()),
+        // Where the memory knows of writes that the watch may not show yet, and of what resolved, which senders say once.
+        mustBeSo: tally.version > storm.version + 1 || change.members.some((member) => !member.firing),
+      };
+    };
+    const { request, asked } = await this.writer.write(ref, decide, signal);
+    if (request !== undefined) for (const { written } of waiters) written.resolve({ request, firing });
+    return asked;
   }
 
   private record(known: KnownRequest, storm: KnownStorm, { members, unnamed }: Omit<StormChange, 'window'>) {
@@ -211,15 +188,15 @@ export class StormCommits {
     const begins = storm.version === 0 && unnamed !== undefined ? { ...recorded, ...countsOf(unnamed) } : recorded;
     return this.members.record(`${keyOf(known)}/${storm.uid}`, begins, members);
   }
+}
 
-  private async read(ref: RequestRef, signal: AbortSignal): Promise<KnownRequest | undefined> {
-    try {
-      return toKnownRequest(await this.client.get(ref, signal), this.clock.now());
-    } catch (error) {
-      if (isFailure(error, 'not-found')) return undefined;
-      throw error;
-    }
-  }
+/** Of a storm that is over, or gone: who is a member already can still resolve, the others are told. */
+function whoMayStay(waiters: readonly Waiter[], ref: RequestRef, storm: KnownStorm | undefined): readonly Waiter[] {
+  return waiters.filter(({ change, written }) => {
+    const mayStay = storm !== undefined && change.window === undefined;
+    if (!mayStay) written.reject(new StormOverError(`the storm ${keyOf(ref)} is over`));
+    return mayStay;
+  });
 }
 
 /** What a request counts that nothing was written to. */
