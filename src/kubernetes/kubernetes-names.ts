@@ -38,9 +38,12 @@ export function requestName(alertName: string, fingerprint: string, generation: 
   return generation === 1 ? name : `${name}-${generation}`;
 }
 
-/** Whether a name is one that the requests of storms have; alerts may be called so as well. */
-export function isNameOfStorm(name: string): boolean {
-  return name.startsWith('remediation-storm-');
+/**
+ * Whether the request of this name that carries a signal is that of a storm. An alert may be called so as well, but its request has digits of its
+ * own fingerprint.
+ */
+export function isNameOfStorm(name: string, fingerprint: string): boolean {
+  return name.startsWith('remediation-storm-') && !name.includes(`-${fingerprint.slice(0, 6)}`);
 }
 
 /** The label by which all requests of a fingerprint are found: a label value holds 63 of its 64 digits. */

@@ -39,7 +39,7 @@ export class CarriedSignals {
       const outcome = outcomes.get(signal);
       if (outcome?.status !== 'duplicate') continue;
       if (known?.storm !== undefined) addTo(storms, known, [incident]);
-      else if (known === undefined && isNameOfStorm(outcome.request.name)) {
+      else if (known === undefined && isNameOfStorm(outcome.request.name, signal.fingerprint)) {
         // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.
         const unreadable = new KubernetesApiError('unavailable', 'the request of a storm cannot be read now');
         failIfRetryable(signal, unreadable, outcomes);

@@ -469,6 +469,14 @@ describe('SignalProcessor', () => {
       expect(names() ?? ['a', 'b']).toEqual(['a', 'b']);
     });
 
+    it('takes one whose alert is called like a storm while the request cannot be read, as any other', async () => {
+      const surge = aSignal({ name: 'Storm surge' });
+      await process(surge);
+      replica.index.mode = 'cold';
+      requests.failNext('get', 'unavailable');
+      expect(reasons(await process(surge))).toEqual(['duplicate: known']);
+    });
+
     it('what it could not read then, when the API server answers again', async () => {
       await process(a);
       replica.index.mode = 'cold';
