@@ -2,7 +2,14 @@ import { configMap, request, type ContractScope } from './kubernetes-api.scope';
 
 // eslint-disable-next-line jest/no-export -- a part of the contract, which a spec file for each server runs
 export function describeChanges(scope: ContractScope): void {
-  const { requests, configMaps, call, merge, create } = scope;
+  const { home, requests, configMaps, call, merge, create } = scope;
+  const owner = { apiVersion: 'v1', kind: 'Namespace', name: 'x', uid: 'x' };
+  let operated = 0;
+  const operate = async (more: object, operation: object, metadata: object = {}) => {
+    const name = `operated-${++operated}`;
+    await call('POST', configMaps, configMap(name, more, metadata));
+    return call('PATCH', `${configMaps}/${name}`, [operation], { contentType: 'application/json-patch+json' });
+  };
 
   describe('a change', () => {
     it('is of the status or of all else, never of both', async () => {
@@ -79,6 +86,46 @@ export function describeChanges(scope: ContractScope): void {
       expect((await patch('strategic-merge-patch', { data: { b: null } })).body.data).toEqual({ c: '3' });
       const operation = { op: 'add', path: '/data/d', value: '4' };
       expect((await patch('json-patch', [operation])).body.data).toEqual({ c: '3', d: '4' });
+    });
+
+    it.each([
+      [
+        { op: 'move', from: '/data/a', path: '/data/c' },
+        { b: '2', c: '1' },
+      ],
+      [
+        { op: 'copy', from: '/data/a', path: '/data/c' },
+        { a: '1', b: '2', c: '1' },
+      ],
+      [
+        { op: 'replace', path: '/data/a', value: '3' },
+        { a: '3', b: '2' },
+      ],
+      // RFC 6902 would have it fail.
+      [
+        { op: 'replace', path: '/data/absent', value: '3' },
+        { a: '1', b: '2', absent: '3' },
+      ],
+      [{ op: 'remove', path: '/data/a' }, { b: '2' }],
+    ])('may be %j', async (operation, data) => {
+      const { code, body } = await operate({ data: { a: '1', b: '2' } }, operation);
+      expect({ code, data: body.data }).toEqual({ code: 200, data });
+    });
+
+    it.each([
+      { op: 'move', from: '/data/absent', path: '/data/c' },
+      { op: 'remove', path: '/data/absent' },
+      { op: 'test', path: '/data/absent', value: '1' },
+      { op: 'add', path: '/data/absent/inner', value: '1' },
+      { op: 'add', path: '/__proto__/inner', value: '1' },
+      { op: 'add', path: '/metadata/ownerReferences/2', value: owner },
+      { op: 'replace', path: '/metadata/ownerReferences/1', value: owner },
+      { op: 'remove', path: '/metadata/ownerReferences/1' },
+    ])('cannot be of what is absent: %j', async (operation) => {
+      const { uid } = (await call('GET', `/api/v1/namespaces/${home}`)).body.metadata;
+      const ownerReferences = [{ ...owner, name: home, uid }];
+      const { code } = await operate({ data: { a: '1' } }, operation, { ownerReferences });
+      expect(code).toBe(422);
     });
   });
 }

@@ -43,7 +43,7 @@ interface Operation {
   readonly value?: unknown;
 }
 
-/** RFC 6902. */
+/** RFC 6902, as the real server has it: there, replacing an absent member adds it. */
 function operated(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
   let result = structuredClone(document);
@@ -63,8 +63,10 @@ function operate(document: unknown, { op, path, from, value }: Operation): unkno
       return removed(document, path);
     case 'copy':
       return put(document, path, structuredClone(at(document, from ?? '')), true);
-    case 'move':
-      return put(removed(document, from ?? ''), path, at(document, from ?? ''), true);
+    case 'move': {
+      const moved = at(document, from ?? '');
+      return put(removed(document, from ?? ''), path, moved, true);
+    }
     default:
       throw badRequest(`unknown operation ${JSON.stringify(op)} in JSON patch`);
   }
@@ -78,30 +80,31 @@ function segments(path: string): string[] {
 }
 
 function at(document: unknown, path: string): unknown {
-  return segments(path).reduce(
-    (inner, key) => (Array.isArray(inner) ? (inner[Number(key)] as unknown) : isRecord(inner) ? inner[key] : undefined),
-    document,
-  );
+  return follow(document, segments(path));
 }
 
 function parentOf(document: unknown, path: string): { parent: unknown; key: string } {
   const keys = segments(path);
   const key = keys.pop() ?? '';
-  return {
-    parent: keys.reduce(
-      (inner, segment) =>
-        Array.isArray(inner) ? (inner[Number(segment)] as unknown) : isRecord(inner) ? inner[segment] : undefined,
-      document,
-    ),
-    key,
-  };
+  return { parent: follow(document, keys), key };
+}
+
+function follow(document: unknown, keys: readonly string[]): unknown {
+  return keys.reduce((inner, key) => {
+    if (Array.isArray(inner)) return inner[Number(key)] as unknown;
+    // What every object inherits is none of its members, and is all the others' as well.
+    return isRecord(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined;
+  }, document);
 }
 
 function put(document: unknown, path: string, value: unknown, insert: boolean): unknown {
   if (path === '') return value;
   const { parent, key } = parentOf(document, path);
-  if (Array.isArray(parent)) parent.splice(key === '-' ? parent.length : Number(key), insert ? 0 : 1, value);
-  else if (isRecord(parent)) parent[key] = value;
+  if (Array.isArray(parent)) {
+    const index = key === '-' ? parent.length : Number(key);
+    if (!(index < parent.length + (insert ? 1 : 0))) throw patchFailed();
+    parent.splice(index, insert ? 0 : 1, value);
+  } else if (isRecord(parent)) parent[key] = value;
   else throw patchFailed();
   return document;
 }
