@@ -164,6 +164,16 @@ describe('the Kubernetes API of standalone mode alone', () => {
     expect(events).toMatchObject([{ type: 'ERROR', object: { code: 410, reason: 'Expired' } }]);
   }, 60_000);
 
+  it('cuts a watch off that is not read as fast as it is written, and goes on', async () => {
+    const data = { text: 'x'.repeat(1_000_000) };
+    for (let i = 0; i < 40; i++) await api.call('POST', configMaps, { ...configMap(`large-${i}`), data });
+    let shown = 0;
+    // All of them at once.
+    for await (const { type } of api.watch(`${configMaps}?watch=true`)) if (type === 'ADDED') shown++;
+    expect(shown).toBeLessThan(40);
+    expect((await api.call('GET', `${configMaps}/large-39`)).code).toBe(200);
+  });
+
   it('knows fixed tokens, for every audience or for those that they have', async () => {
     expect(await review('good', 'gateway')).toMatchObject({
       authenticated: true,

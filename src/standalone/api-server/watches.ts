@@ -45,6 +45,8 @@ export class Watches {
     }
 
     const write = (event: object) => {
+      // Cut off in the midst of what it begins with.
+      if (response.writableEnded) return;
       response.write(`${JSON.stringify(event)}\n`);
       if (response.writableLength > maxBufferedBytes) end();
     };
