@@ -89,6 +89,18 @@ describe('RequestOpener', () => {
       });
     });
 
+    it('answers it to what is told late and happened before it was over', async () => {
+      const before = clock.now();
+      requests.finish(refOf(await open()));
+      clock.advance(cooldownMs);
+      const later = clock.now();
+      expect(await open(aSignal({ occurredAt: before }))).toMatchObject({
+        kind: 'carried',
+        request: { generation: 1 },
+      });
+      expect(await open(aSignal({ occurredAt: later }))).toMatchObject({ kind: 'created', generation: 2 });
+    });
+
     it('goes through all generations that are over', async () => {
       for (let generation = 1; generation <= 4; generation++) {
         const { kind, request } = await open();

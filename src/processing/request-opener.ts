@@ -144,7 +144,7 @@ export class RequestOpener {
           else if (found.metadata.annotations?.[claimAnnotation] === claim)
             return { kind: 'created', request: ref, known: existing, generation: place.generation };
           else {
-            const standing = standingOf([existing], this.clock.now(), this.cooldownMs);
+            const standing = standingOf([existing], this.clock.now(), this.cooldownMs, signal.occurredAt);
             if (standing.kind === 'carried') return { kind: 'carried', request: standing.request };
             place = { ...place, generation: standing.generation };
           }
