@@ -34,7 +34,7 @@ interface Waiting {
 export class EventWatcher {
   /** Those that could not be taken yet, by their identity. */
   private readonly waiting = new Map<string, Waiting>();
-  /** The last occurrence that was taken of each: the API server repeats an event for changes that are none. */
+  /** The last occurrence that was read of each: the API server repeats an event for changes that are none. */
   private readonly taken = recentlyUsed<string, string>(maxKnown);
   /** The version up to which events were read; empty before the first. */
   private reached = '';
@@ -110,9 +110,9 @@ export class EventWatcher {
     due.clear();
     for (const [i, event] of events.entries()) {
       const key = identityOf(event);
-      const waiting = this.waiting.get(key);
-      // It has happened again meanwhile, and that is what counts.
-      if (waiting !== undefined && versionOf(waiting.event) > versionOf(event)) continue;
+      const last = this.taken.get(key);
+      // It has happened again meanwhile, and that is what counts. Of one that is forgotten this one is the last that we know.
+      if (last !== undefined && last !== occurrenceOf(event)) continue;
       if (outcomes[i]?.status === 'failed') this.keep(key, event, outcomes[i].reason);
       else this.waiting.delete(key);
     }
