@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Waits, and answers whether the time is over rather than that the signal cut it short. Milliseconds. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<boolean> {
   return delay(milliseconds, true, { signal }).catch(() => false);
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
+import { pause } from '../pause';
 import { Circuit, type CircuitName, type Verdict } from './circuit';
 import { KubernetesApiError } from './kubernetes-api.error';
 
@@ -41,7 +41,7 @@ export class CallResilience {
         return await this.attemptOnce(attempt);
       } catch (error) {
         if (!repeat || retries === maxRetries || !isWorthRepeating(error, deadline)) throw error;
-        await delay(pauseAfter(error, retries));
+        if (!(await pause(pauseAfter(error, retries), deadline))) throw error;
       }
     }
   }
