@@ -3,8 +3,9 @@ import { FakeAccessReviewClient } from '../../test/support/fake-access-reviews';
 import { FakeClock } from '../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../test/support/fake-remediation-requests';
 import { RecordingLog } from '../../test/support/recording-log';
+import type { AccessReviewClient } from './access-review.client';
 import { KubernetesApiError, type KubernetesFailure } from './kubernetes-api.error';
-import { inWords, neededPermissions } from './permissions';
+import { inWords, neededPermissions, type Permission } from './permissions';
 import { SelfCheck } from './self-check';
 
 const permissions = neededPermissions({ overrides: { namespace: 'kubernaut-system', name: 'overrides' } });
@@ -99,6 +100,23 @@ describe('SelfCheck', () => {
     expect(await found()).toEqual([
       { problem: 'cannot ask which permissions we have (SelfSubjectAccessReview)', essential: false },
     ]);
+  });
+
+  it('ends what it asks when it is stopped', async () => {
+    const asking = Promise.withResolvers<AbortSignal>();
+    const silent = {
+      mayWe(_: Permission, signal: AbortSignal) {
+        asking.resolve(signal);
+        return new Promise((__, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+      },
+    } as AccessReviewClient;
+    check = new SelfCheck(silent, client, { permissions, namespace: 'kubernaut-system' }, log);
+    check.start();
+    const asked = await asking.promise;
+    const stopped = check.stop();
+    expect(asked.aborted).toBe(true);
+    await stopped;
+    expect(log.lines).toEqual([]);
   });
 
   it('looks again while refusals go on and on', async () => {

@@ -85,10 +85,11 @@ export class SelfCheck {
 
   private async check(): Promise<void> {
     const due = deadlineIn(checkTimeoutMs);
+    const signal = AbortSignal.any([this.stopping.signal, due.signal]);
     try {
       const [missing, trial] = await Promise.all([
-        this.missingPermissions(due.signal),
-        tryRequest(this.client, this.options.namespace, due.signal),
+        this.missingPermissions(signal),
+        tryRequest(this.client, this.options.namespace, signal),
       ]);
       this.report([...missing, ...trial]);
     } catch {
