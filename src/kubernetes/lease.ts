@@ -93,7 +93,13 @@ export class Lease {
     };
     this.held = true;
     this.log.info({ lease: `${namespace}/${name}`, identity: this.identity }, 'lease acquired');
-    const working = work(term).finally(() => over.abort());
+    // Listened to at once: a failure during a renewal must not end the process.
+    const working = work(term)
+      .then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      .finally(() => over.abort());
     let renewedAt = performance.now();
     const stopsAfterMs = this.options.durationMs - 2 * this.options.renewMs;
     while (!signal.aborted) {
@@ -112,10 +118,7 @@ export class Lease {
         due.clear();
       }
     }
-    const reason: unknown = await working.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const reason = await working;
     this.held = false;
     const fields = { lease: `${namespace}/${name}`, ...(reason instanceof Error ? { reason: reason.message } : {}) };
     this.log.info(fields, 'lease given up');

@@ -28,7 +28,8 @@ describe('Lease', () => {
       readonly lease: Lease,
     ) {}
 
-    static async start(): Promise<Replica> {
+    /** @param work what it does in a term before that is over */
+    static async start(work: () => Promise<void> = () => Promise.resolve()): Promise<Replica> {
       const way = await FaultyApi.start(server.url);
       const log = new RecordingLog();
       const api = await KubernetesApi.connect(
@@ -44,6 +45,7 @@ describe('Lease', () => {
       lease.start(async (term) => {
         const served = { left: term.left, over: false, term };
         replica.terms.push(served);
+        await work();
         await new Promise((resolve) => term.signal.addEventListener('abort', resolve, { once: true }));
         served.over = true;
       });
@@ -115,6 +117,19 @@ describe('Lease', () => {
     only.way.fail({ method: 'PUT' }, statusFault(500), 2);
     await delay(700);
     expect([only.terms.length, only.lease.held]).toEqual([1, true]);
+  });
+
+  it('listens to its work while it renews: a failure ends the term, and no process', async () => {
+    const working = Promise.withResolvers<void>();
+    const renewing = Promise.withResolvers<void>();
+    const { way, terms } = await Replica.start(() => working.promise);
+    await eventually(() => expect(terms).toHaveLength(1));
+    way.fail({ method: 'PUT' }, { before: () => (renewing.resolve(), delay(200)) });
+    await renewing.promise;
+    working.reject(new Error('work failed'));
+    // Jest fails a spec at whose end nobody has listened to a failure.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(terms[0]?.term.signal.aborted).toBe(true);
   });
 
   it('ends the term of a holder from whom somebody took it', async () => {
