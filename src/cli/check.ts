@@ -131,7 +131,7 @@ async function checkPolicy({ priority }: GatewayConfig): Promise<Checked> {
       const { from } = await usablePolicy(policyOptionsOf(priority));
       return { state: 'ok', what, detail: from };
     }
-    const opa = new OpaServer(priority.opaUrl, systemClock);
+    const opa = new OpaServer(priority.opaUrl);
     const verdicts = await Promise.all(probeInputs().map((input) => opa.evaluate(input)));
     const failed = verdicts.find((verdict) => 'failure' in verdict && verdict.failure !== 'undefined');
     if (failed === undefined || !('failure' in failed)) return { state: 'ok', what, detail: priority.opaUrl };

@@ -80,11 +80,9 @@ const flushMs = 2_000;
     },
     {
       provide: PRIORITY_POLICY,
-      inject: [GatewayConfig, CLOCK, LOG],
-      useFactory: ({ priority }: GatewayConfig, clock: Clock, log: LogSink) =>
-        priority.opaUrl === ''
-          ? PriorityPolicy.load(policyOptionsOf(priority), log)
-          : new OpaServer(priority.opaUrl, clock),
+      inject: [GatewayConfig, LOG],
+      useFactory: ({ priority }: GatewayConfig, log: LogSink) =>
+        priority.opaUrl === '' ? PriorityPolicy.load(policyOptionsOf(priority), log) : new OpaServer(priority.opaUrl),
     },
     {
       provide: PriorityEvaluator,

@@ -1,5 +1,4 @@
 import { Pool } from 'undici';
-import type { Clock } from '../../clock';
 import type { PolicyInput } from './policy-input';
 import { entrypoint, verdictOf, type PolicyVerdict } from './rego-policy';
 
@@ -11,13 +10,10 @@ const restMs = 1_000;
 export class OpaServer {
   private readonly server: Pool;
   private readonly path: string;
-  private restUntil = 0;
+  private restsUntil = Number.NEGATIVE_INFINITY;
 
   /** @throws Error when `base` is no URL of a server, such as `http://opa:8181` */
-  constructor(
-    base: string,
-    private readonly clock: Clock,
-  ) {
+  constructor(base: string) {
     const url = opaEndpoint(base);
     this.server = new Pool(url.origin);
     this.path = url.pathname;
@@ -25,7 +21,8 @@ export class OpaServer {
 
   /** Never rejects: the table decides what it does not. */
   async evaluate(input: PolicyInput): Promise<PolicyVerdict> {
-    if (this.clock.now() < this.restUntil) return { failure: 'unavailable', reason: 'the OPA server does not answer' };
+    if (performance.now() < this.restsUntil)
+      return { failure: 'unavailable', reason: 'the OPA server does not answer' };
     try {
       const { statusCode, body } = await this.server.request({
         method: 'POST',
@@ -39,7 +36,7 @@ export class OpaServer {
       if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);
       return verdictOf((JSON.parse(answer) as { result?: unknown }).result);
     } catch (error) {
-      this.restUntil = this.clock.now() + restMs;
+      this.restsUntil = performance.now() + restMs;
       return { failure: 'unavailable', reason: `the OPA server: ${(error as Error).message}` };
     }
   }
