@@ -1,6 +1,6 @@
 import { remainingMs } from '../deadline';
 import type { LogSink } from '../logging/log-sink';
-import { pause } from '../pause';
+import { jittered, pause } from '../pause';
 import { Circuit, type CircuitName, type Verdict } from './circuit';
 import { KubernetesApiError } from './kubernetes-api.error';
 
@@ -64,7 +64,7 @@ export class CallResilience {
 function pauseAfter(error: unknown, retries: number): number {
   const asked = error instanceof KubernetesApiError ? error.retryAfterMs : undefined;
   if (asked !== undefined) return asked * (1 + Math.random() / 10);
-  return Math.min(firstPauseMs * 2 ** retries, maxPauseMs) * (0.5 + Math.random() / 2);
+  return jittered(Math.min(firstPauseMs * 2 ** retries, maxPauseMs));
 }
 
 /** Nobody was asked, so it is not repeated either. */

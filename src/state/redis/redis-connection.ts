@@ -1,4 +1,5 @@
 import { outsideRequests } from '../../outside-requests';
+import { jittered } from '../../pause';
 import { StateUnavailableError } from '../signal-state';
 import { memoryWarning } from './memory-warning';
 import { isTimeout, lost, reasonOf, scriptFaultOf, withoutCommand } from './redis-failure';
@@ -161,7 +162,6 @@ export class RedisConnection {
 
   /** Doubles with every attempt, with jitter so that replicas do not come back all at once. */
   private backOffMs(): number {
-    const longest = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.failedAttempts++);
-    return longest * (0.5 + Math.random() / 2);
+    return jittered(Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.failedAttempts++));
   }
 }
