@@ -25,6 +25,7 @@ const forAll = [
   'clock.ts',
   'cohort.ts',
   'deadline.ts',
+  'dns-names.ts',
   'file-version.ts',
   'lanes.ts',
   'outside-requests.ts',

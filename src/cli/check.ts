@@ -5,6 +5,7 @@ import { AccessReviewClient } from '../kubernetes/access-review.client';
 import { clusterNeedsOf, fallbackNamespaceOf, ownNamespaceOf } from '../kubernetes/cluster-needs';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import { inWords, neededPermissions, type Permission } from '../kubernetes/permissions';
+import { requestsCrd } from '../kubernetes/remediation-request';
 import { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import { tryRequest } from '../kubernetes/request-trial';
 import type { LogSink } from '../logging/log-sink';
@@ -101,7 +102,7 @@ async function checkRequests(
   const what = 'crd';
   try {
     const [first] = await tryRequest(client, namespace, deadline);
-    if (first === undefined) return { state: 'ok', what, detail: 'remediationrequests.remediation.kubernaut.io' };
+    if (first === undefined) return { state: 'ok', what, detail: requestsCrd };
     return { state: first.essential ? 'missing' : 'degraded', what, detail: first.problem };
   } catch (error) {
     return { state: 'missing', what, detail: messageOf(error) };

@@ -1,4 +1,5 @@
 import { sources } from '../adapters/sources';
+import { dnsLabel, dnsName } from '../dns-names';
 import { priorities } from '../signal/priority';
 import { isSeverity, severities } from '../signal/severity';
 import { path, pathRange } from './paths';
@@ -23,7 +24,6 @@ import {
 } from './setting';
 
 const reserved = { reserved: true };
-const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const labelRange = 'at most 63 lower-case letters, digits and hyphens';
 const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
 const nonEmpty = { range: 'texts', accepts: (text: string) => text !== '' };
@@ -377,11 +377,7 @@ export class EnvironmentConfig {
   @TextLike(dnsLabel, labelRange, 'Namespace of the ConfigMap with the overrides.')
   configmapNamespace = 'kubernaut-system';
 
-  @TextLike(
-    /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/,
-    'the name of a ConfigMap',
-    'ConfigMap whose entries set the environment of a namespace.',
-  )
+  @TextLike(dnsName, 'the name of a ConfigMap', 'ConfigMap whose entries set the environment of a namespace.')
   configmapName = 'kubernaut-environment-overrides';
 
   @TextLike(dnsLabel, labelRange, 'The environment when no source says one.')

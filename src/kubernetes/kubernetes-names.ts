@@ -1,8 +1,9 @@
+import { dnsLabel } from '../dns-names';
+
 const maxSlugLength = 40;
 const maxLabelValueLength = 63;
-const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** RFC 1123 label: what a namespace may be called. */
+/** Whether a text is an RFC 1123 label. */
 export function isDnsLabel(text: string): boolean {
   return dnsLabel.test(text);
 }

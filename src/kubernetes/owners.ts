@@ -1,6 +1,7 @@
 import { beforeDeadline, deadlineIn } from '../deadline';
-import { Places } from '../places';
+import { dnsName } from '../dns-names';
 import type { LogSink } from '../logging/log-sink';
+import { Places } from '../places';
 import { recentlyUsed } from '../recently-used';
 import type { TargetResource } from '../signal/target-resource';
 import type { KubernetesApi } from './kubernetes-api';
@@ -35,7 +36,6 @@ const absentMs = 30_000;
 const readsInFlight = 16;
 /** Further ones are not worth waiting for: an object stands for itself then. */
 const maxWaiting = 500;
-const dnsName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const generatedSuffix = /-[a-z0-9]{5}$/;
 
 /**

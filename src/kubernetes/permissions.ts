@@ -1,3 +1,5 @@
+import { remediationRequests } from './remediation-request';
+
 /** Something that the gateway must be allowed to do in the cluster. */
 export interface Permission {
   readonly group: string;
@@ -35,7 +37,7 @@ export const eventWatchLease = 'kubernaut-gateway-event-watch';
  * docs/rbac.yaml are generated from them. It can never change a spec, nor delete anything.
  */
 export function neededPermissions({ overrides, owners, eventWatchIn }: ClusterNeeds): readonly Permission[] {
-  const requests = { group: 'remediation.kubernaut.io', resource: 'remediationrequests', essential: true };
+  const requests = { group: remediationRequests.group, resource: remediationRequests.plural, essential: true };
   return [
     { ...requests, verb: 'create', neededFor: 'to create RemediationRequests' },
     { ...requests, verb: 'get', neededFor: 'to read the request that has a name already' },

@@ -11,6 +11,9 @@ export const remediationRequests = {
   kind: 'RemediationRequest',
 } as const;
 
+/** What their CRD is called. */
+export const requestsCrd = `${remediationRequests.plural}.${remediationRequests.group}`;
+
 export const requestLabels = {
   fingerprint: 'kubernaut.io/fingerprint',
   severity: 'kubernaut.io/severity',

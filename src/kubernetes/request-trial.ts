@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KubernetesApiError } from './kubernetes-api.error';
 import type { RemediationRequestClient } from './remediation-request.client';
 import { buildRemediationRequest } from './remediation-request.factory';
-import type { RemediationRequest } from './remediation-request';
+import { requestsCrd, type RemediationRequest } from './remediation-request';
 
 /** Something that an operator has to put right. */
 export interface Finding {
@@ -34,7 +34,7 @@ function judge({ failure, statusCode, message }: KubernetesApiError, namespace: 
   switch (failure) {
     case 'crd-unusable':
       return statusCode === 404
-        ? [{ problem: 'the CRD remediationrequests.remediation.kubernaut.io is not installed', essential: true }]
+        ? [{ problem: `the CRD ${requestsCrd} is not installed`, essential: true }]
         : [{ problem: `the installed CRD is too old, upgrade it: ${message}`, essential: true }];
     case 'invalid':
       // Webhooks that cannot be tried without effect say so with 400.
