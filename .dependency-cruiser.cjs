@@ -26,6 +26,7 @@ const forAll = [
   'cohort.ts',
   'deadline.ts',
   'dns-names.ts',
+  'error-message.ts',
   'file-version.ts',
   'lanes.ts',
   'outside-requests.ts',

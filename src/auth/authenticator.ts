@@ -3,6 +3,7 @@ import type { LRUCache } from 'lru-cache';
 import type { Caller } from '../caller';
 import type { Clock } from '../clock';
 import { deadlineIn } from '../deadline';
+import { messageOf } from '../error-message';
 import { ProblemError } from '../http/problem';
 import type { TokenReview, TokenReviewClient } from '../kubernetes/token-review.client';
 import type { LogSink } from '../logging/log-sink';
@@ -136,7 +137,7 @@ export class Authenticator {
       (error: unknown) => {
         // What is not the token's fault must not use up the sender's limit: it comes back with the same token.
         address.giveBack();
-        throw this.unavailable(error instanceof Error ? error.message : String(error));
+        throw this.unavailable(messageOf(error));
       },
     );
     if (this.reviewsFail) this.log.info({}, 'token review available again');

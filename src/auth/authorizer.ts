@@ -3,6 +3,7 @@ import type { LRUCache } from 'lru-cache';
 import { gatewayItself, type Caller } from '../caller';
 import type { Clock } from '../clock';
 import { beforeDeadline, deadlineIn } from '../deadline';
+import { messageOf } from '../error-message';
 import type { AccessReviewClient } from '../kubernetes/access-review.client';
 import { Lanes } from '../lanes';
 import type { LogSink } from '../logging/log-sink';
@@ -131,7 +132,7 @@ export class Authorizer {
           return allowed;
         },
         (error: unknown) => {
-          throw this.unavailable(error instanceof Error ? error.message : String(error));
+          throw this.unavailable(messageOf(error));
         },
       )
       .finally(() => {

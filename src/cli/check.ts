@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../config/gateway-config';
 import { systemClock } from '../clock';
 import { deadlineIn } from '../deadline';
+import { messageOf } from '../error-message';
 import { AccessReviewClient } from '../kubernetes/access-review.client';
 import { clusterNeedsOf, fallbackNamespaceOf, ownNamespaceOf } from '../kubernetes/cluster-needs';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
@@ -141,10 +142,6 @@ async function checkPolicy({ priority }: GatewayConfig): Promise<Checked> {
   } catch (error) {
     return { state: 'missing', what, detail: messageOf(error) };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function nothing(): void {

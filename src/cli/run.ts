@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Environment } from '../config/environment-variables';
+import { messageOf } from '../error-message';
 import { opaEndpoint } from '../processing/priority/opa-server';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { version } from '../version';
@@ -94,6 +95,6 @@ function parsed<N extends string>(
     const { values, positionals } = parseArgs({ args: [...args], options: options ?? {}, allowPositionals });
     return { values: values as Partial<Record<N, string>>, positionals };
   } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, { cause: error });
+    throw new Error(`${messageOf(error)}\n\n${usage}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../config/environment-variables';
 import { parseListenAddress } from '../config/listen-address';
+import { messageOf } from '../error-message';
 import { startStandalone, type Standalone } from '../standalone/standalone';
 import { configSource } from './config-source';
 import { announce, followConfig, startLog, stopOnSignal } from './serve';
@@ -63,7 +64,7 @@ function checkAddress(flag: string, address: string): void {
   try {
     parseListenAddress(address);
   } catch (error) {
-    throw new Error(`${flag}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${flag}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../error-message';
 import { versionOf } from '../file-version';
 import { effectiveConfig } from './effective-config';
 import { settingsByPath } from './environment-variables';
@@ -53,7 +54,7 @@ export function followConfigFile({
       tookOver();
       tell({ kind: 'reloaded', needRestart });
     } catch (error) {
-      tell({ kind: 'refused', reason: error instanceof Error ? error.message : String(error) });
+      tell({ kind: 'refused', reason: messageOf(error) });
     }
   };
   let seen = version;

@@ -1,4 +1,5 @@
 import type { V1ObjectMeta } from '@kubernetes/client-node';
+import { messageOf } from '../error-message';
 import type { LogSink } from '../logging/log-sink';
 import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
@@ -145,7 +146,7 @@ export class EventFeed {
   private report(error: unknown): void {
     if (this.failing) return;
     this.failing = true;
-    this.log.warn({ path, reason: error instanceof Error ? error.message : String(error) }, 'watch interrupted');
+    this.log.warn({ path, reason: messageOf(error) }, 'watch interrupted');
   }
 }
 

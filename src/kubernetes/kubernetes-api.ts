@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Pool, type Dispatcher } from 'undici';
 import { beforeDeadline, DeadlineExceededError, deadlineIn, remainingMs } from '../deadline';
+import { messageOf } from '../error-message';
 import type { LogSink } from '../logging/log-sink';
 import { CallResilience } from './call-resilience';
 import type { CircuitName } from './circuit';
@@ -335,7 +336,7 @@ function unavailable(
   told: { readonly abandoned?: boolean; readonly serverAnswers?: boolean } = {},
 ): KubernetesApiError {
   if (error instanceof KubernetesApiError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new KubernetesApiError('unavailable', `no answer from the API server: ${reason}`, undefined, {
     cause: error,
     ...told,

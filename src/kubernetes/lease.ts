@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { deadlineIn } from '../deadline';
+import { messageOf } from '../error-message';
 import type { LogSink } from '../logging/log-sink';
 import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
@@ -214,7 +215,7 @@ export class Lease {
     if (this.failing || this.stopping.signal.aborted) return;
     this.failing = true;
     const { namespace, name } = this.options;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.log.warn({ lease: `${namespace}/${name}`, reason }, 'lease cannot be asked for');
   }
 

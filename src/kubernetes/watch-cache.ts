@@ -1,5 +1,6 @@
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import { beforeDeadline } from '../deadline';
+import { messageOf } from '../error-message';
 import type { LogSink } from '../logging/log-sink';
 import { jittered, pause } from '../pause';
 import type { KubernetesApi } from './kubernetes-api';
@@ -261,7 +262,7 @@ export class WatchCache<Entry> {
   private report(error: unknown): void {
     if (this.failing) return;
     this.failing = true;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.options.log.warn({ path: this.options.path, reason }, 'watch interrupted');
   }
 }

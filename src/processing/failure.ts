@@ -1,5 +1,6 @@
 import { AuthorizationUnavailableError } from '../auth/authorizer';
 import { DeadlineExceededError } from '../deadline';
+import { messageOf } from '../error-message';
 import {
   isPermanent,
   KubernetesApiError,
@@ -37,7 +38,7 @@ const failures: Record<Exclude<KubernetesFailure, PermanentFailure>, FailureReas
 
 /** What an error in a stage means for its signal: failed if time or an operator can heal it, else rejected. */
 export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected {
-  const cause = error instanceof Error ? error.message : String(error);
+  const cause = messageOf(error);
   if (error instanceof DeadlineExceededError) return failed(signal, 'deadline_exceeded', cause);
   if (error instanceof AuthorizationUnavailableError) return failed(signal, 'authorization_unavailable', cause);
   if (error instanceof StateUnavailableError) return failed(signal, 'state_unavailable', cause);

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../clock';
+import { messageOf } from '../../error-message';
 import { ApiStatus, PlainRefusal, tooManyRequests } from './api-status';
 import { discover } from './discovery';
 import type { KubernetesObject } from './kubernetes-object';
@@ -175,10 +176,6 @@ function refuse(response: ServerResponse, error: unknown): void {
   const status =
     error instanceof ApiStatus
       ? error
-      : new ApiStatus(
-          500,
-          'InternalError',
-          `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
-        );
+      : new ApiStatus(500, 'InternalError', `Internal error occurred: ${messageOf(error)}`);
   answer(response, status.code, status);
 }

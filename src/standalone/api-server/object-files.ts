@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { messageOf } from '../../error-message';
 import type { KubernetesObject } from './kubernetes-object';
 import type { ResourceType } from './resource-types';
 
@@ -19,10 +20,7 @@ export class ObjectFiles {
         try {
           return parse(readFileSync(file, 'utf8')) as KubernetesObject;
         } catch (error) {
-          throw new Error(
-            `${file} is not a Kubernetes object: ${error instanceof Error ? error.message : String(error)}`,
-            { cause: error },
-          );
+          throw new Error(`${file} is not a Kubernetes object: ${messageOf(error)}`, { cause: error });
         }
       });
   }

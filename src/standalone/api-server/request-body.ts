@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { parse } from 'yaml';
+import { messageOf } from '../../error-message';
 import { ApiStatus, badRequest, unsupportedMediaType } from './api-status';
 import { decodeObject, protobuf } from './protobuf';
 
@@ -58,6 +59,6 @@ function read(reader: (text: string) => unknown, text: string, refusal: string):
   try {
     return reader(text);
   } catch (error) {
-    throw badRequest(`${refusal}: ${error instanceof Error ? error.message : String(error)}`);
+    throw badRequest(`${refusal}: ${messageOf(error)}`);
   }
 }
