@@ -1,7 +1,7 @@
 import { isFailure, KubernetesApiError } from '../kubernetes/kubernetes-api.error';
 import { isDnsLabel } from '../kubernetes/kubernetes-names';
 import type { KnownRequest } from '../kubernetes/known-request';
-import { claimAnnotation, type FiringAlert, type RemediationRequest } from '../kubernetes/remediation-request';
+import { claimAnnotation, type FiringAlert } from '../kubernetes/remediation-request';
 import type { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../kubernetes/remediation-request.index';
 import {
@@ -135,7 +135,8 @@ export class RequestOpener {
           }
           place = { ...place, namespace: this.fallbackNamespace };
         } else if (isFailure(error, 'already-exists')) {
-          const found = await this.read(ref, deadline);
+          const found = await this.client.find(ref, deadline);
+          // It was deleted in between.
           if (found === undefined) continue;
           const existing = this.index.observe(found);
           // First: incidents that were claimed together share a claim.
@@ -152,16 +153,6 @@ export class RequestOpener {
       }
     }
     throw new KubernetesApiError('conflict', `no free name for the request of ${signal.fingerprint}`);
-  }
-
-  /** `undefined` if it was deleted in between. */
-  private async read(ref: RequestRef, deadline: AbortSignal): Promise<RemediationRequest | undefined> {
-    try {
-      return await this.client.get(ref, deadline);
-    } catch (error) {
-      if (isFailure(error, 'not-found')) return undefined;
-      throw error;
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
+import { messageOf } from '../../error-message';
 import { toKnownRequest, type KnownAlert, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -91,8 +92,7 @@ export class Recurrences {
     try {
       isDone = await this.reopen(request, due.signal);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.log.warn({ remediation_request: key, reason }, 'next generation delayed');
+      this.log.warn({ remediation_request: key, reason: messageOf(error) }, 'next generation delayed');
     }
     due.clear();
     const followLast = this.running.get(key);

@@ -2,7 +2,9 @@ import { beforeDeadline, deadlineIn } from '../../deadline';
 import { isPermanent, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import type { KnownRequest } from '../../kubernetes/known-request';
 import type { LogSink } from '../../logging/log-sink';
+import { messageOf } from '../../error-message';
 import { outsideRequests } from '../../outside-requests';
+import { jittered } from '../../pause';
 import type { Occurrences } from '../../state/signal-state';
 import { recentlyUsed } from '../../recently-used';
 import { keyOf, type RequestRef } from '../../request-ref';
@@ -230,7 +232,7 @@ export class RequestStatus {
     const { failures } = entry;
     if (!hasWork(entry)) this.forgetLater(entry);
     else if (failures === 0) this.schedule(entry, 0);
-    else this.schedule(entry, Math.min(retryMs * 2 ** (failures - 1), maxRetryMs) * (0.75 + Math.random() / 2));
+    else this.schedule(entry, jittered(Math.min(retryMs * 2 ** (failures - 1), maxRetryMs)));
   }
 
   /**
@@ -251,10 +253,7 @@ export class RequestStatus {
       if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
     if (change.seen !== undefined) count(entry, change.seen);
     if (change.carriedOn) entry.carriedOn = true;
-    if (!this.failing) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.log.warn({ reason }, 'status of requests cannot be written now');
-    }
+    if (!this.failing) this.log.warn({ reason: messageOf(error) }, 'status of requests cannot be written now');
     this.failing = true;
   }
 
