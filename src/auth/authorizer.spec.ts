@@ -15,7 +15,7 @@ describe('Authorizer', () => {
   const team: Caller = { username: 'team-a' };
   const everywhere: Caller = { username: 'alertmanager' };
   const allowed = async (caller: Caller, ...namespaces: string[]) => [
-    ...(await authorizer.allowedOf(caller, 'prometheus', new Set(namespaces), inTime)),
+    ...(await authorizer.permissionsOf(caller, 'prometheus', new Set(namespaces), inTime)).allowed,
   ];
 
   beforeEach(() => {
@@ -64,7 +64,7 @@ describe('Authorizer', () => {
     await allowed({ username: 'alertmanager', groups: ['g'] }, 'a');
     await allowed({ username: 'alertmanager', uid: '1' }, 'a');
     await allowed({ username: 'alertmanager', extra: { scopes: ['x'] } }, 'a');
-    await authorizer.allowedOf(everywhere, 'grafana', new Set(['a']), inTime);
+    await authorizer.permissionsOf(everywhere, 'grafana', new Set(['a']), inTime);
     expect(reviews.asked).toHaveLength(5);
   });
 
@@ -112,10 +112,19 @@ describe('Authorizer', () => {
     },
   );
 
+  it('knows of other namespaces what it cannot tell of one, and asks about that again', async () => {
+    await allowed(team, 'bank');
+    reviews.failNext('unavailable');
+    const told = await authorizer.permissionsOf(team, 'prometheus', new Set(['shop', 'cart', 'bank']), inTime);
+    expect([...told.allowed]).toEqual(['cart']);
+    expect([...told.untold]).toEqual([['shop', expect.any(AuthorizationUnavailableError)]]);
+    expect(await allowed(team, 'shop')).toEqual(['shop']);
+  });
+
   it('answers in time, and those who come later still get the answer', async () => {
     const release = reviews.hold();
     const deadline = new AbortController();
-    const late = authorizer.allowedOf(team, 'prometheus', new Set(['shop']), deadline.signal);
+    const late = authorizer.permissionsOf(team, 'prometheus', new Set(['shop']), deadline.signal);
     const patient = allowed(team, 'shop');
     deadline.abort();
     await expect(late).rejects.toBeInstanceOf(DeadlineExceededError);

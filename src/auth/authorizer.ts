@@ -15,6 +15,13 @@ export class AuthorizationUnavailableError extends Error {
   override readonly name = 'AuthorizationUnavailableError';
 }
 
+/** What was found out about the namespaces that were asked about; of those in neither the caller may send for none. */
+export interface Permissions {
+  readonly allowed: ReadonlySet<string>;
+  /** What kept a namespace's from being found out: AuthorizationUnavailableError, DeadlineExceededError. */
+  readonly untold: ReadonlyMap<string, unknown>;
+}
+
 export interface AuthorizerOptions {
   /** How long a permission is believed. Milliseconds. */
   readonly allowedTtlMs: number;
@@ -33,6 +40,7 @@ const maxLines = 10;
 /** A review, its repetitions and the wait for its turn: two of them fit into the time of an answer where the first is quick. */
 const reviewMs = 4_000;
 const everyNamespace = '';
+const noneUntold: ReadonlyMap<string, unknown> = new Map();
 
 /**
  * Finds out for which namespaces a caller may send signals, by SubjectAccessReview: `create` on the virtual resource
@@ -68,43 +76,52 @@ export class Authorizer {
 
   /**
    * Which of these namespaces the caller may send signals of a source for; at once where that is known for all of them.
-   * @throws AuthorizationUnavailableError, DeadlineExceededError
+   * @throws AuthorizationUnavailableError, DeadlineExceededError when it can be told of none
    */
-  allowedOf(
+  permissionsOf(
     caller: Caller,
     source: string,
     namespaces: ReadonlySet<string>,
     deadline: AbortSignal,
-  ): ReadonlySet<string> | Promise<ReadonlySet<string>> {
-    if (caller === gatewayItself) return namespaces;
+  ): Permissions | Promise<Permissions> {
+    if (caller === gatewayItself) return { allowed: namespaces, untold: noneUntold };
     const everywhere = this.may(caller, source, everyNamespace, deadline);
     if (everywhere === true) return this.allowEverywhere(namespaces);
-    return this.allowedOnes(everywhere, caller, source, namespaces, deadline);
+    return this.permissionsOfEach(everywhere, caller, source, namespaces, deadline);
   }
 
-  private allowEverywhere(namespaces: ReadonlySet<string>): ReadonlySet<string> {
+  private allowEverywhere(namespaces: ReadonlySet<string>): Permissions {
     this.metrics.authorization.count({ result: 'allowed' }, namespaces.size);
-    return namespaces;
+    return { allowed: namespaces, untold: noneUntold };
   }
 
-  private async allowedOnes(
+  private async permissionsOfEach(
     everywhere: boolean | Promise<boolean>,
     caller: Caller,
     source: string,
     namespaces: ReadonlySet<string>,
     deadline: AbortSignal,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<Permissions> {
     if (await everywhere) return this.allowEverywhere(namespaces);
-    const asked = [...namespaces];
-    const answers = await Promise.all(asked.map(async (namespace) => this.may(caller, source, namespace, deadline)));
-    const allowed = new Set(asked.filter((_, i) => answers[i]));
+    const allowed = new Set<string>();
+    const denied: string[] = [];
+    const untold = new Map<string, unknown>();
+    const ask = async (namespace: string): Promise<void> => {
+      try {
+        if (await this.may(caller, source, namespace, deadline)) allowed.add(namespace);
+        else denied.push(namespace);
+      } catch (error) {
+        // It is that namespace's alone: the alerts of others go on.
+        untold.set(namespace, error);
+      }
+    };
+    await Promise.all([...namespaces].map(ask));
     this.metrics.authorization.count({ result: 'allowed' }, allowed.size);
-    const denied = asked.filter((namespace) => !allowed.has(namespace));
     this.metrics.authorization.count({ result: 'denied' }, denied.length);
     for (const namespace of denied.slice(0, maxLines)) this.log.warn({ source, namespace }, 'authorization failed');
     if (denied.length > maxLines)
       this.log.warn({ source, more_namespaces: denied.length - maxLines }, 'authorization failed');
-    return allowed;
+    return { allowed, untold };
   }
 
   private may(caller: Caller, source: string, namespace: string, deadline: AbortSignal): boolean | Promise<boolean> {

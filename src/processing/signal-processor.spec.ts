@@ -305,6 +305,19 @@ describe('SignalProcessor', () => {
       expect(reasons(outcomes)).toEqual(['failed: authorization_unavailable', 'rejected: invalid']);
       expect(reasons(await process(pod('a', { namespace: 'shop' })))).toEqual(['created: new']);
     });
+
+    it('takes the signals of other namespaces while it cannot be known of one', async () => {
+      await process(pod('z', { namespace: 'bank' }));
+      replica.reviews.failNext('unavailable');
+      replica.reviews.namespacesOf.set('alertmanager', ['shop', 'cart']);
+      const [cart, shop, bank] = ['cart', 'shop', 'bank'].map((namespace) => pod('a', { namespace }));
+      expect(reasons(await process(cart!, shop!, bank!))).toEqual([
+        'failed: authorization_unavailable',
+        'created: new',
+        'rejected: forbidden',
+      ]);
+      expect(reasons(await process(cart!, shop!))).toEqual(['created: new', 'duplicate: known']);
+    });
   });
 
   describe('writes to the request that carries a signal', () => {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Authorizer } from '../auth/authorizer';
+import type { Authorizer, Permissions } from '../auth/authorizer';
 import type { Caller } from '../caller';
 import { DeadlineExceededError } from '../deadline';
 import type { StormSpec } from '../kubernetes/remediation-request';
@@ -201,18 +201,22 @@ export class SignalProcessor {
       const further = this.requests.furtherNamespaceFor(signal);
       if (further !== undefined) namespaces.add(further);
     }
-    const take = (allowed: ReadonlySet<string>): readonly Signal[] => {
+    const take = ({ allowed, untold }: Permissions): readonly Signal[] => {
       if (allowed.size === namespaces.size) return signals;
       for (const signal of signals) {
         const needed = [this.requests.namespaceFor(signal), this.requests.furtherNamespaceFor(signal)];
         const missing = needed.find((namespace) => namespace !== undefined && !allowed.has(namespace));
-        if (missing !== undefined) outcomes.set(signal, rejectedAsForbidden(signal, missing));
+        if (missing === undefined) continue;
+        const refusal = untold.has(missing)
+          ? toUnprocessed(signal, untold.get(missing))
+          : rejectedAsForbidden(signal, missing);
+        outcomes.set(signal, refusal);
       }
       return signals.filter((signal) => !outcomes.has(signal));
     };
-    const allowed = this.authorizer.allowedOf(caller, first.source, namespaces, deadline);
-    if (!(allowed instanceof Promise)) return take(allowed);
-    return allowed.then(take, (error: unknown) => {
+    const permissions = this.authorizer.permissionsOf(caller, first.source, namespaces, deadline);
+    if (!(permissions instanceof Promise)) return take(permissions);
+    return permissions.then(take, (error: unknown) => {
       for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, error));
       return [];
     });
