@@ -109,7 +109,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
     const { verifyBody } = scope;
     // A connection keeps the scope of its last request, which would keep all that was posted.
     scope.verifyBody = undefined;
-    verifyBody?.(body);
+    return verifyBody?.(body);
   });
   fastify.addHook('onRoute', (route) => {
     if (isDocsPath(route.url)) route.config = { ...route.config, public: true };

@@ -36,13 +36,15 @@ export class SignedRequests {
     const verifyBody = (body: Buffer) => {
       const mistake = signature.mistakeOf(request.headers, body);
       if (mistake !== undefined) throw this.refused(mistake);
+      return undefined;
     };
     // Made first and assigned then: V8 makes a function old that is assigned as it is made (ADR 0010).
     scopeOf(request).verifyBody = verifyBody;
   }
 
   /**
-   * Alone, the signature says whose request it is, once the body is here. Until then its address is charged for it.
+   * Alone, the signature says whose request it is, once the body is here. Until then its address is charged for it, unless it proved good
+   * before: then a wrong one is charged when it is known to be wrong.
    * @throws ProblemError when the address has used up its limit
    */
   async authenticate(request: FastifyRequest, signature: BodySignature, address: AddressMeter): Promise<void> {
@@ -53,16 +55,21 @@ export class SignedRequests {
     scope.sender = isProven ? signedBefore : { name: address.address, isKnown: false };
     const verifyBody = (body: Buffer) => {
       const mistake = signature.mistakeOf(request.headers, body);
-      if (mistake !== undefined) {
-        this.proven.delete(address.address);
-        throw this.refused(mistake);
-      }
+      // Somebody else may have the same address: he pays for himself, and takes nothing from who signs rightly there.
+      if (mistake !== undefined && isProven) return this.chargeAndRefuse(mistake, address);
+      if (mistake !== undefined) throw this.refused(mistake);
       if (!isProven) address.giveBack();
       this.proven.set(address.address, true);
       this.metrics.authentication.count({ result: 'accepted' });
       scope.caller = signature.caller;
+      return undefined;
     };
     scope.verifyBody = verifyBody;
+  }
+
+  private async chargeAndRefuse(mistake: string, address: AddressMeter): Promise<never> {
+    await address.charge();
+    throw this.refused(mistake);
   }
 
   private refused(reason: string): ProblemError {

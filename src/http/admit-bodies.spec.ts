@@ -33,7 +33,11 @@ describe('admitBodies', () => {
       });
       await delay(authenticationMs);
     });
-    acceptJsonBodies(server, admitBodies(server, admission));
+    const bodyArrived = admitBodies(server, admission);
+    acceptJsonBodies(server, (request, body) => {
+      bodyArrived(request, body);
+      return undefined;
+    });
     server.setErrorHandler((error, _, reply) =>
       reply.status(503).send(error instanceof ProblemError ? error.kind : error),
     );

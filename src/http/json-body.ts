@@ -8,16 +8,17 @@ const maxDepth = 32;
 /**
  * Bodies are JSON, whatever their keys are called: `__proto__` is a key like any other, since nothing downstream assigns
  * keys to an object. A body without a content type is taken for JSON; any other type is refused.
- * @param verify sees each body as it was received; what it throws refuses the request
+ * @param verify sees each body as it was received; it refuses the request by what it throws, or by the rejection that it answers
  */
 export function acceptJsonBodies(
   fastify: FastifyInstance,
-  verify: (request: FastifyRequest, body: Buffer) => void = () => undefined,
+  verify: (request: FastifyRequest, body: Buffer) => Promise<never> | undefined = () => undefined,
 ): void {
   const parse = (request: FastifyRequest, body: Buffer, done: (error: Error | null, body?: unknown) => void) => {
     try {
-      verify(request, body);
-      done(null, parseJson(body));
+      const refusal = verify(request, body);
+      if (refusal === undefined) done(null, parseJson(body));
+      else refusal.catch(done);
     } catch (error) {
       done(error as Error);
     }

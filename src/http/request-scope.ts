@@ -25,8 +25,8 @@ export interface RequestScope {
   room?: Room;
   /** Its place among those who wait for that. */
   waiting?: Waiting | undefined;
-  /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It may throw. */
-  verifyBody?: ((body: Buffer) => void) | undefined;
+  /** Judges the body as it was received, before anything is made of it, when who sends it depends on that. It refuses it by what it throws, or by a rejection. */
+  verifyBody?: ((body: Buffer) => Promise<never> | undefined) | undefined;
   /** What stands in each log line; made again when it becomes known who calls. */
   line?: ScopeLine;
   /** The route's pattern, never the path that was asked for. */

@@ -187,6 +187,24 @@ describe('webhooks of Grafana that are signed', () => {
     expect([wrong[0], wrong.at(-1)]).toEqual([401, 429]);
   });
 
+  it('are taken from an address of which somebody else has used up the limit by wrong ones', async () => {
+    await start();
+    await bindSender();
+    expect((await postSigned(text('a'))).status).toBe(201);
+    const wrong = [];
+    for (let i = 0; i < 12; i++) wrong.push(await postSigned(text('x'), hmac('x')));
+    expect([wrong[0]?.status, wrong.at(-1)?.status]).toEqual([401, 429]);
+    expect(Number(wrong.at(-1)?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await postSigned(text('b'))).status).toBe(201);
+    const refusals = gateway.logged.filter(
+      ({ msg }) => msg === 'rate limit exceeded' || msg === 'authentication failed',
+    );
+    expect(refusals.every(({ request_id, client_ip }) => request_id !== undefined && client_ip !== undefined)).toBe(
+      true,
+    );
+    expect(refusals).toHaveLength(12);
+  });
+
   it('do not open other paths, nor a request without a body', async () => {
     await start();
     await bindSender();
