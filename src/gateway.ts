@@ -17,6 +17,7 @@ import { systemClock } from './clock';
 import { listenFailure, parseListenAddress } from './config/listen-address';
 import type { GatewayConfig } from './config/gateway-config';
 import { isDocsPath } from './config/paths';
+import { sourceName } from './config/identity';
 import type { SourceSettings } from './config/source-settings';
 import { Readiness } from './health/readiness';
 import { Admission } from './http/admission';
@@ -98,7 +99,7 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
   );
   reportSizes(app, metrics, admission);
   const readiness = app.get(Readiness);
-  followRequests(fastify, logger, metrics, readiness);
+  followRequests(fastify, logger, metrics, readiness, sourcesOf(config));
   onUnreadable = followUnreadable(logger, metrics);
   const signed = new SignedRequests(signaturesOf(config), metrics, logger);
   authenticateRequests(fastify, app.get(Authenticator), signed, app.get<SharedLimit>(ADDRESS_LIMIT), logger);
@@ -155,6 +156,15 @@ export async function startGateway({ config, logger, kubernetesServer }: Gateway
       await stop();
     },
   };
+}
+
+/** What each source is called, by path. */
+function sourcesOf({ adapters }: GatewayConfig): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries<SourceSettings>(adapters)
+      .filter(([, { enabled }]) => enabled)
+      .map(([name, { path }]) => [path, sourceName(name)]),
+  );
 }
 
 /** Of the sources that sign, by path. */

@@ -42,6 +42,6 @@ export class SignalIntake {
   noteTruncated(source: string, count: unknown): void {
     if (typeof count !== 'number' || !Number.isSafeInteger(count) || count <= 0) return;
     this.metrics.signalsTruncated.count({ source }, count);
-    this.log.error({ source, truncated: count }, 'the sender left out alerts: raise max_alerts or split the group');
+    this.log.error({ truncated: count }, 'the sender left out alerts: raise max_alerts or split the group');
   }
 }

@@ -36,9 +36,7 @@ describe('Authorizer', () => {
   it('asks for each namespace of a caller that may not, and says which are refused', async () => {
     expect(await allowed(team, 'shop', 'bank', 'cart')).toEqual(['shop', 'cart']);
     expect(reviews.asked).toEqual(['*', 'shop', 'bank', 'cart'].map((namespace) => `team-a prometheus ${namespace}`));
-    expect(log.lines).toEqual([
-      { level: 'warn', fields: { source: 'prometheus', namespace: 'bank' }, message: 'authorization failed' },
-    ]);
+    expect(log.lines).toEqual([{ level: 'warn', fields: { namespace: 'bank' }, message: 'authorization failed' }]);
   });
 
   it('believes a permission for 5 minutes and a refusal for 30 seconds', async () => {

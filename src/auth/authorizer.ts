@@ -118,9 +118,8 @@ export class Authorizer {
     await Promise.all([...namespaces].map(ask));
     this.metrics.authorization.count({ result: 'allowed' }, allowed.size);
     this.metrics.authorization.count({ result: 'denied' }, denied.length);
-    for (const namespace of denied.slice(0, maxLines)) this.log.warn({ source, namespace }, 'authorization failed');
-    if (denied.length > maxLines)
-      this.log.warn({ source, more_namespaces: denied.length - maxLines }, 'authorization failed');
+    for (const namespace of denied.slice(0, maxLines)) this.log.warn({ namespace }, 'authorization failed');
+    if (denied.length > maxLines) this.log.warn({ more_namespaces: denied.length - maxLines }, 'authorization failed');
     return { allowed, untold };
   }
 

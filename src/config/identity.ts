@@ -18,7 +18,7 @@ export function needsOwners(config: GatewayConfig): boolean {
   );
 }
 
-/** What a source is called in paths, labels and permissions, by its name in the configuration. */
+/** What a source is called in paths, labels, permissions and the log, by its name in the configuration. */
 export function sourceName(member: string): string {
   return member.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -23,21 +23,27 @@ const cohortOfItsOwnBytes = 16 * 1024;
 const maxHeaders = 100;
 const headerOfId = 'x-request-id';
 
-/** Gives every request its scope at the very start, and one line and its metrics at the end. */
+/**
+ * Gives every request its scope at the very start, and one line and its metrics at the end.
+ * @param sources by the route at which each is served
+ */
 export function followRequests(
   fastify: FastifyInstance,
   log: LogSink,
   metrics: GatewayMetrics,
   service: { readonly isDraining: boolean },
+  sources: ReadonlyMap<string, string>,
 ): void {
   const arrived = new Cohort();
   fastify.addHook('onRequest', (request, reply, done) => {
     const given = request.headers[headerOfId];
     const requestId = typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID();
+    const route = routeOf(request);
     const scope = {
       requestId,
       clientIp: clientAddress(request),
-      route: routeOf(request),
+      route,
+      source: sources.get(route),
       startedAt: performance.now(),
       deadline: deadlineIn(deadlineMs),
     };

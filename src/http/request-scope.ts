@@ -31,6 +31,8 @@ export interface RequestScope {
   line?: ScopeLine;
   /** The route's pattern, never the path that was asked for. */
   readonly route: string;
+  /** The source of signals that is served at the route, if one is. */
+  readonly source?: string | undefined;
   /** The status that it was refused with by the parser, beside which nobody answers. */
   refusedWith?: number;
   /** Whether its end is logged and counted. */
@@ -78,9 +80,9 @@ export function processingTimeMs(scope: RequestScope): number {
 export function lineContext(): LineContext | undefined {
   const scope = scopes.getStore();
   if (scope === undefined) return undefined;
-  const { requestId, clientIp, caller, line } = scope;
+  const { requestId, clientIp, caller, source, line } = scope;
   if (line !== undefined && line.caller === caller) return line;
-  const fields = { request_id: requestId, client_ip: clientIp, caller: caller?.username };
+  const fields = { request_id: requestId, client_ip: clientIp, source, caller: caller?.username };
   scope.line = { fields, caller };
   return scope.line;
 }

@@ -24,7 +24,7 @@ describe('authentication', () => {
     expect(answered.get('www-authenticate')).toBe('Bearer');
     expect(await gateway.requests()).toHaveLength(0);
     expect(gateway.logged).toContainEqual(
-      expect.objectContaining({ msg: 'authentication failed', client_ip: '127.0.0.1' }),
+      expect.objectContaining({ msg: 'authentication failed', client_ip: '127.0.0.1', source: 'prometheus' }),
     );
   });
 

@@ -241,9 +241,10 @@ describe('webhooks', () => {
       ]);
   });
 
-  it('writes one line a request and one a decision, with the request id in each', async () => {
+  it('writes one line a request and one a decision, with the request id and the source in each', async () => {
     await gateway.post(webhook(pod('logged')), { headers: { 'x-request-id': 'follow-me' } });
     const lines = gateway.logged.filter(({ request_id }) => request_id === 'follow-me');
+    expect(lines.map(({ source }) => source)).toEqual(['prometheus', 'prometheus']);
     expect(lines).toEqual([
       expect.objectContaining({
         msg: 'signal processed',
