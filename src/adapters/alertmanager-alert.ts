@@ -2,15 +2,15 @@ import { fingerprint } from '../signal/fingerprint';
 import { labelOf } from '../signal/labels';
 import { toSeverity } from '../signal/severity';
 import { InvalidSignal, type Signal, type SignalLinks } from '../signal/signal';
-import { findTarget, noTarget } from '../signal/target-resource';
+import { findTarget, targetWithoutObject } from '../signal/target-resource';
 import { parseTimestamp } from '../signal/timestamp';
 import { isObject, textOf, textsOf } from './json-values';
 import type { SignalRules } from './signal-rules';
 
 /**
  * What Grafana calls an alert whose rule could not be evaluated, whatever the rule is called. It may send it through an Alertmanager. Nothing
- * is known of the workload that the rule's labels name: what is broken is its monitoring. All labels tell two such rules apart, among them
- * `rulename` and `datasource_uid`.
+ * is known of the workload that the rule's labels name: what is broken is its monitoring. Their namespace says whose rule it is. All labels
+ * tell two such rules apart, among them `rulename` and `datasource_uid`.
  */
 const aboutMonitoring: ReadonlySet<string> = new Set(['DatasourceNoData', 'DatasourceError']);
 
@@ -38,7 +38,7 @@ export function readAlert(alert: unknown, origin: AlertOrigin, rules: SignalRule
   if (name.trim() === '') problems.push('alertname is required');
   if (problems.length > 0) return invalid(source, problems);
 
-  const target = aboutMonitoring.has(name) ? noTarget : findTarget(labels, rules.defaultNamespace);
+  const target = aboutMonitoring.has(name) ? targetWithoutObject(labels) : findTarget(labels, rules.defaultNamespace);
   const generatorURL = textOf(alert.generatorURL);
   return {
     source,

@@ -105,8 +105,10 @@ export const targetLabels: readonly string[] = [...workloadLabels.map(({ label }
 const nodeLabel = targetLabel('node');
 const namespaceLabel = targetLabel('namespace');
 
-/** Of a signal that names no object. */
-export const noTarget: Target = { resource: { kind: 'Unknown', name: 'unknown' }, namespace: '', specific: false };
+/** Of a signal about no known object; empty where it names no namespace either. */
+export function unknownTarget(namespace = ''): Target {
+  return { resource: { kind: 'Unknown', name: 'unknown' }, namespace, specific: false };
+}
 
 /** What is scraped to learn about other things, by the names that it is deployed under. */
 const exporterName = /(^|-)(kube-state-metrics|node-exporter|prometheus|alertmanager|grafana)(-|$)/;
@@ -140,7 +142,12 @@ export function findTarget(labels: Labels, defaultNamespace: string): Target {
   if (scope !== undefined) {
     return { resource: { kind: 'Namespace', name: scope, apiVersion: 'v1' }, namespace: scope, specific: false };
   }
-  return noTarget;
+  return unknownTarget();
+}
+
+/** The target of an alert that is about no object, whatever its labels name: their namespace says whose it is. */
+export function targetWithoutObject(labels: Labels): Target {
+  return unknownTarget(own(labels, namespaceLabel));
 }
 
 /** The most specific workload that a label names: each label is looked at once, for most of those that could name one are absent. */

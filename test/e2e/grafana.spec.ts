@@ -44,8 +44,9 @@ describe('webhooks of Grafana', () => {
     expect((await post(resolved)).body).toMatchObject({ status: 'resolved', reason: 'resolved' });
   });
 
-  it('about monitoring itself name no workload, and lie in the fallback namespace', async () => {
-    expect(await post(noData.value)).toMatchObject({ status: 201, body: { namespace: 'kubernaut-system' } });
+  it('about monitoring itself name no workload, and lie in the namespace of their rule', async () => {
+    const { status, body } = await post(noData.value);
+    expect([status, body.namespace, body.environment]).toEqual([201, 'staging-checkout', 'staging']);
     expect((await requestOf('DatasourceNoData'))?.spec).toMatchObject({
       resource: { kind: 'Unknown', name: 'unknown' },
       labels: { rulename: 'HighLatency', deployment: 'checkout' },

@@ -56,7 +56,13 @@ describe('toSignals', () => {
       signalOf({ labels: { ...labels, alertname, rulename, datasource_uid: 'p' }, ...more });
 
     it('names no workload, whatever the labels of its rule name', () => {
-      expect(of('HighLatency')).toMatchObject({ namespace: '', resource: { kind: 'Unknown', name: 'unknown' } });
+      expect(of('HighLatency')).toMatchObject({ resource: { kind: 'Unknown', name: 'unknown' } });
+    });
+
+    it('is in the namespace that its rule names, if it names one', () => {
+      expect(of('HighLatency').namespace).toBe(labels.namespace);
+      const { namespace: _, ...none } = labels;
+      expect(signalOf({ labels: { ...none, alertname, rulename: 'HighLatency' } }).namespace).toBe('');
     });
 
     it('tells rules apart, and resolves what fired', () => {

@@ -111,7 +111,7 @@ describe('toSignals', () => {
 
   it('names no workload when Grafana says through it that monitoring is broken', () => {
     const labels = { alertname: 'DatasourceNoData', namespace: 'prod', pod: 'api-0', rulename: 'HighLatency' };
-    expect(signalOf({ labels })).toMatchObject({ namespace: '', resource: { kind: 'Unknown' } });
+    expect(signalOf({ labels })).toMatchObject({ namespace: 'prod', resource: { kind: 'Unknown' } });
   });
 
   it.each(['pending', '', 7, null])('takes an alert of status %j for firing, so that it is seen', (status) => {
