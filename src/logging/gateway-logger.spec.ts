@@ -101,6 +101,12 @@ describe('the log', () => {
     expect(text).not.toContain('s3cret');
   });
 
+  it('shows that a secret is not set', async () => {
+    const fields = { password: '', config: { redis: { password: '' } } };
+    const [line] = lines(await written((log) => log.info(fields, 'effective configuration')));
+    expect(line).toMatchObject(fields);
+  });
+
   it('redacts it in errors as well, and writes a line for what cannot be shown', async () => {
     const error = Object.assign(new Error('no'), { token: 's3cret' });
     const round: Record<string, unknown> = {};

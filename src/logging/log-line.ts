@@ -22,7 +22,7 @@ export function membersOf(fields: object, forPeople: boolean): string {
     const value = (fields as Readonly<Record<string, unknown>>)[name];
     if (value === undefined) continue;
     members += beginnings.get(name) ?? beginningOf(name);
-    members += secrets.has(name) ? redacted : valueOf(value, ownText.has(name), forPeople);
+    members += isSecret(name, value) ? redacted : valueOf(value, ownText.has(name), forPeople);
   }
   return members;
 }
@@ -47,6 +47,11 @@ function beginningOf(name: string): string {
   return beginning;
 }
 
+/** One that is empty is none: who looks at the configuration must see that it is not set. */
+function isSecret(name: string, value: unknown): boolean {
+  return value !== '' && secrets.has(name);
+}
+
 /** A text as JSON, cut. */
 export function textOf(text: string, forPeople: boolean): string {
   const short = text.length > maxValueLength ? `${text.slice(0, maxValueLength)}…` : text;
@@ -60,7 +65,7 @@ function valueOf(value: unknown, isOwn: boolean, forPeople: boolean): string {
   if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? String(value) : 'null';
   try {
     const plain = value instanceof Error ? stdSerializers.err(value) : value;
-    return JSON.stringify(plain, (name, inner: unknown) => (secrets.has(name) ? '***' : inner));
+    return JSON.stringify(plain, (name, inner: unknown) => (isSecret(name, inner) ? '***' : inner));
   } catch {
     // Such as an object that contains itself: who logs must not fail for that.
     return '"[cannot be shown]"';
