@@ -29,7 +29,7 @@ const silent: LogSink = { debug: nothing, info: nothing, warn: nothing, error: n
 
 /**
  * Looks at everything that the gateway needs, as the gateway itself would: with the same configuration and credentials. What it
- * can do without is `degraded`.
+ * can do without is `degraded`; a Redis that is configured is `missing` when it is away, though the gateway may go on without: somebody wants it.
  */
 export async function checkDependencies(config: GatewayConfig): Promise<readonly Checked[]> {
   const [redis, cluster, policy] = await Promise.all([checkRedis(config), checkCluster(config), checkPolicy(config)]);
@@ -46,7 +46,6 @@ async function checkRedis({ redis, deduplication }: GatewayConfig): Promise<Chec
   const addresses = [redis.sentinels, redis.clusterNodes, [redis.addr].filter((addr) => addr !== '')];
   const place = addresses.find((some) => some.length > 0)?.join(', ');
   if (place === undefined) return { state: 'off', what: 'redis', detail: 'none is configured' };
-  const failed = redis.onFailure === 'degrade' ? 'degraded' : 'missing';
   let opened: ReturnType<typeof createSignalState> | undefined;
   try {
     opened = createSignalState({
@@ -62,9 +61,9 @@ async function checkRedis({ redis, deduplication }: GatewayConfig): Promise<Chec
     due.clear();
     const status = connection?.status;
     if (status?.up === true) return { state: 'ok', what: 'redis', detail: place };
-    return { state: failed, what: 'redis', detail: `${place}: ${status?.reason ?? 'no answer'}` };
+    return { state: 'missing', what: 'redis', detail: `${place}: ${status?.reason ?? 'no answer'}` };
   } catch (error) {
-    return { state: failed, what: 'redis', detail: `${place}: ${messageOf(error)}` };
+    return { state: 'missing', what: 'redis', detail: `${place}: ${messageOf(error)}` };
   } finally {
     await opened?.close();
   }

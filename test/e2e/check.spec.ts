@@ -57,17 +57,22 @@ describe('kubernaut-gateway check', () => {
   });
 
   it('asks for the permissions of what is configured, and goes on without what it can do without', async () => {
-    const { code, lines } = await check({
-      fingerprint: { identity: 'owner' },
-      redis: { addr: `127.0.0.1:${await freePort()}` },
-    });
-    expect(lines).toEqual(
-      expect.arrayContaining([
-        expect.stringMatching(/^degraded +redis +127\.0\.0\.1:\d+: /),
-        expect.stringMatching(/^degraded +permission +list pods \(to find the workloads that own objects\)$/),
-      ]),
+    const { code, lines } = await check({ fingerprint: { identity: 'owner' } });
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^degraded +permission +list pods \(to find the workloads that own objects\)$/),
     );
     expect(code).toBe(0);
+  });
+
+  it('fails without the Redis that is configured, though the gateway goes on without it', async () => {
+    const { code, lines } = await check({ redis: { addr: `127.0.0.1:${await freePort()}`, on_failure: 'degrade' } });
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^missing +redis +127\.0\.0\.1:\d+: /),
+        expect.stringMatching(/^kubernaut-gateway: 1 of what it needs is missing$/),
+      ]),
+    );
+    expect(code).toBe(1);
   });
 
   it('fails when something is missing, and says what', async () => {
