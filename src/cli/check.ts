@@ -8,7 +8,7 @@ import { KubernetesApi } from '../kubernetes/kubernetes-api';
 import { inWords, neededPermissions, type Permission } from '../kubernetes/permissions';
 import { requestsCrd } from '../kubernetes/remediation-request';
 import { RemediationRequestClient } from '../kubernetes/remediation-request.client';
-import { tryRequest } from '../kubernetes/request-trial';
+import { inFull, tryRequest } from '../kubernetes/request-trial';
 import type { LogSink } from '../logging/log-sink';
 import { OpaServer } from '../processing/priority/opa-server';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
@@ -102,8 +102,8 @@ async function checkRequests(
   const what = 'crd';
   try {
     const [first] = await tryRequest(client, namespace, deadline);
-    if (first === undefined) return { state: 'ok', what, detail: requestsCrd };
-    return { state: first.essential ? 'missing' : 'degraded', what, detail: first.problem };
+    if (first === undefined) return { state: 'ok', what, detail: 'remediationrequests.remediation.kubernaut.io' };
+    return { state: first.essential ? 'missing' : 'degraded', what, detail: inFull(first) };
   } catch (error) {
     return { state: 'missing', what, detail: messageOf(error) };
   }

@@ -28,6 +28,13 @@ describe('readiness', () => {
     ['is down before the self-check', undefined, 'closed', 'down', 'self-check not done yet'],
     ['is down without what is essential', [{ problem: 'no CRD', essential: true }], 'closed', 'down', 'no CRD'],
     ['is degraded without the rest', [{ problem: 'no patch', essential: false }], 'closed', 'degraded', 'no patch'],
+    [
+      'keeps the words of the cluster to itself',
+      [{ problem: 'no policy', clusterSays: 'secret', essential: false }],
+      'closed',
+      'degraded',
+      /^no policy$/,
+    ],
     ['is degraded while calls are suspended', [], 'open', 'degraded', /suspended/],
     ['is degraded while one is tried', [], 'half-open', 'degraded', /suspended/],
   ] as const)('%s', (_, findings, circuit, state, reason) => {

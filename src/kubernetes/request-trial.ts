@@ -6,9 +6,17 @@ import { requestsCrd, type RemediationRequest } from './remediation-request';
 
 /** Something that an operator has to put right. */
 export interface Finding {
+  /** In our words, which anybody may read. */
   readonly problem: string;
+  /** In the cluster's own, which can hold what a policy or an address inside is called: for the log and for who works on it. */
+  readonly clusterSays?: string;
   /** Whether no signal can be taken until then. */
   readonly essential: boolean;
+}
+
+/** With what the cluster says. */
+export function inFull({ problem, clusterSays }: Finding): string {
+  return clusterSays === undefined ? problem : `${problem}: ${clusterSays}`;
 }
 
 /**
@@ -30,24 +38,24 @@ export async function tryRequest(
   }
 }
 
-function judge({ failure, statusCode, message }: KubernetesApiError, namespace: string): Finding[] {
+function judge({ failure, statusCode, message: clusterSays }: KubernetesApiError, namespace: string): Finding[] {
   switch (failure) {
     case 'crd-unusable':
       return statusCode === 404
-        ? [{ problem: `the CRD ${requestsCrd} is not installed`, essential: true }]
-        : [{ problem: `the installed CRD is too old, upgrade it: ${message}`, essential: true }];
+        ? [{ problem: 'the CRD remediationrequests.remediation.kubernaut.io is not installed', essential: true }]
+        : [{ problem: 'the installed CRD is too old, upgrade it', clusterSays, essential: true }];
     case 'invalid':
       // Webhooks that cannot be tried without effect say so with 400.
-      if (/dry ?run/i.test(message)) return [];
-      return [{ problem: `the installed CRD is not ours: ${message}`, essential: true }];
+      if (/dry ?run/i.test(clusterSays)) return [];
+      return [{ problem: 'the installed CRD is not ours', clusterSays, essential: true }];
     case 'namespace-unusable':
       return [{ problem: `the fallback namespace ${namespace} cannot be used`, essential: false }];
     case 'denied':
-      return [{ problem: `an admission policy refuses requests: ${message}`, essential: false }];
+      return [{ problem: 'an admission policy refuses requests', clusterSays, essential: false }];
     case 'webhook-unavailable':
-      return [{ problem: `an admission webhook does not answer: ${message}`, essential: false }];
+      return [{ problem: 'an admission webhook does not answer', clusterSays, essential: false }];
     case 'quota-exceeded':
-      return [{ problem: `quota of namespace ${namespace}: ${message}`, essential: false }];
+      return [{ problem: `the quota of namespace ${namespace} is used up`, clusterSays, essential: false }];
     case 'unauthenticated':
       return [{ problem: 'our own credentials are not accepted', essential: true }];
     // Named by the permissions.
@@ -59,7 +67,7 @@ function judge({ failure, statusCode, message }: KubernetesApiError, namespace: 
     case 'already-exists':
     case 'conflict':
     case 'expired':
-      throw new KubernetesApiError(failure, message, statusCode);
+      throw new KubernetesApiError(failure, clusterSays, statusCode);
   }
 }
 

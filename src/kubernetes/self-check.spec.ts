@@ -58,23 +58,19 @@ describe('SelfCheck', () => {
 
   it.each([
     ['crd-unusable', 404, '', 'the CRD remediationrequests.remediation.kubernaut.io is not installed', true],
-    [
-      'crd-unusable',
-      400,
-      'unknown field "spec.x"',
-      'the installed CRD is too old, upgrade it: unknown field "spec.x"',
-      true,
-    ],
-    ['invalid', 422, 'spec.a: Required', 'the installed CRD is not ours: spec.a: Required', true],
+    ['crd-unusable', 400, 'unknown field "spec.x"', 'the installed CRD is too old, upgrade it', true],
+    ['invalid', 422, 'spec.a: Required', 'the installed CRD is not ours', true],
     ['namespace-unusable', 404, '', 'the fallback namespace kubernaut-system cannot be used', false],
-    ['denied', 403, 'no', 'an admission policy refuses requests: no', false],
-    ['webhook-unavailable', 500, 'x', 'an admission webhook does not answer: x', false],
-    ['quota-exceeded', 403, 'full', 'quota of namespace kubernaut-system: full', false],
+    ['denied', 403, 'no', 'an admission policy refuses requests', false],
+    ['webhook-unavailable', 500, 'x', 'an admission webhook does not answer', false],
+    ['quota-exceeded', 403, 'full', 'the quota of namespace kubernaut-system is used up', false],
   ] as const)(
-    'tells what a trial that fails with "%s" (%i) means',
+    'tells what a trial that fails with "%s" (%i) means, and apart from that what the cluster says',
     async (failure, code, message, problem, essential) => {
       trial(failure, message, code);
-      expect(await found()).toEqual([{ problem, essential }]);
+      expect(await found()).toEqual([{ problem, essential, ...(message && { clusterSays: message }) }]);
+      const inFull = message === '' ? problem : `${problem}: ${message}`;
+      expect(log.lines).toMatchObject([{ level: 'error', fields: { problems: [inFull] } }]);
     },
   );
 

@@ -5,7 +5,7 @@ import type { AccessReviewClient } from './access-review.client';
 import { isFailure } from './kubernetes-api.error';
 import { inWords, type Permission } from './permissions';
 import type { RemediationRequestClient } from './remediation-request.client';
-import { tryRequest, type Finding } from './request-trial';
+import { inFull, tryRequest, type Finding } from './request-trial';
 
 export interface SelfCheckOptions {
   readonly permissions: readonly Permission[];
@@ -122,8 +122,8 @@ export class SelfCheck {
   private report(findings: readonly Finding[]): void {
     const before = this.findings;
     this.findings = findings;
-    const problems = findings.map(({ problem }) => problem);
-    if (before?.map(({ problem }) => problem).join() === problems.join()) return;
+    const problems = findings.map(inFull);
+    if (before?.map(inFull).join() === problems.join()) return;
     if (findings.length > 0)
       this.log.error({ problems }, 'self-check failed: the cluster does not let the gateway work');
     else this.log.info({ permissions: this.options.permissions.length }, 'self-check passed');
