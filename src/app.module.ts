@@ -35,8 +35,9 @@ class CoreModule {
 }
 
 /**
- * The whole gateway. A request passes, in this order: the hooks of `gateway.ts` (scope, address, authentication), the body
- * parser, the guards below from top to bottom, the envelope that its controller asks for, and on any error the one filter.
+ * The whole gateway. A request passes, in this order: the hooks of `gateway.ts` (scope, authentication within the limit of its address, room
+ * for its body), the body parser, which has a signature verified first, the guards below from top to bottom (a caller is known, and within his
+ * limit), the envelope that its controller asks for, and on any error the one filter.
  */
 @Module({})
 export class AppModule {

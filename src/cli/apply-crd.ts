@@ -3,14 +3,12 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { GatewayConfig } from '../config/gateway-config';
 import { KubernetesApi } from '../kubernetes/kubernetes-api';
-import type { LogSink } from '../logging/log-sink';
+import { silentLog } from '../logging/log-sink';
 import { packageFile } from '../package-file';
 
 const crds = packageFile('charts', 'kubernaut-gateway', 'crds');
 const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const callMs = 10_000;
-const nothing = () => undefined;
-const silent: LogSink = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /**
  * Brings the CRD of this version into the cluster, as `kubectl apply --server-side --force-conflicts` does: helm installs a CRD and
@@ -18,7 +16,7 @@ const silent: LogSink = { debug: nothing, info: nothing, warn: nothing, error: n
  */
 export async function applyCrd({ kubernetes }: GatewayConfig): Promise<readonly string[]> {
   const { kubeconfig, context, connections } = kubernetes;
-  const api = await KubernetesApi.connect({ kubeconfig, context, connections, callTimeoutMs: callMs }, silent);
+  const api = await KubernetesApi.connect({ kubeconfig, context, connections, callTimeoutMs: callMs }, silentLog);
   try {
     const applied: string[] = [];
     for (const file of readdirSync(crds).sort()) {

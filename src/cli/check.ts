@@ -9,7 +9,7 @@ import { inWords, neededPermissions, type Permission } from '../kubernetes/permi
 import { requestsCrd } from '../kubernetes/remediation-request';
 import { RemediationRequestClient } from '../kubernetes/remediation-request.client';
 import { inFull, tryRequest } from '../kubernetes/request-trial';
-import type { LogSink } from '../logging/log-sink';
+import { silentLog } from '../logging/log-sink';
 import { OpaServer } from '../processing/priority/opa-server';
 import { policyOptionsOf, usablePolicy } from '../processing/priority/priority-policy';
 import { probeInputs } from '../processing/priority/policy-trial';
@@ -25,7 +25,6 @@ export interface Checked {
 }
 
 const callMs = 5_000;
-const silent: LogSink = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /**
  * Looks at everything that the gateway needs, as the gateway itself would: with the same configuration and credentials. What it
@@ -53,7 +52,7 @@ async function checkRedis({ redis, deduplication }: GatewayConfig): Promise<Chec
       ttlMs: deduplication.ttl,
       cleanupIntervalMs: deduplication.cleanupInterval,
       clock: systemClock,
-      onRedisChange: nothing,
+      onRedisChange: () => undefined,
     });
     const { connection } = opened;
     const due = deadlineIn(redis.dialTimeout + redis.commandTimeout);
@@ -74,7 +73,7 @@ async function checkCluster(config: GatewayConfig): Promise<readonly Checked[]> 
   let api: KubernetesApi | undefined;
   const due = deadlineIn(callMs);
   try {
-    api = await KubernetesApi.connect({ kubeconfig, context, connections, callTimeoutMs: callMs }, silent);
+    api = await KubernetesApi.connect({ kubeconfig, context, connections, callTimeoutMs: callMs }, silentLog);
     const { gitVersion } = await api.call<{ gitVersion: string }>('GET', '/version', { signal: due.signal });
     const client = new RemediationRequestClient(api, 1);
     const reviews = new AccessReviewClient(api);
@@ -143,6 +142,6 @@ async function checkPolicy({ priority }: GatewayConfig): Promise<Checked> {
   }
 }
 
-function nothing(): void {
-  // A check tells by its lines.
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -29,7 +29,8 @@ const dnsLabelOrNone = new RegExp(`^$|${dnsLabel.source}`);
 const nonEmpty = { range: 'texts', accepts: (text: string) => text !== '' };
 /** Where the policy is unless the configuration says otherwise. */
 export const defaultPolicyPath = '/etc/kubernaut/policies/priority.rego';
-const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
+/** Who may be asked for the environment of a signal. */
+export const environmentSources = ['configmap', 'namespace_label', 'alert_label', 'namespace_pattern'] as const;
 
 export class ServerTlsConfig {
   @Flag('Whether senders and probes speak to the gateway over TLS (1.2 or newer).')

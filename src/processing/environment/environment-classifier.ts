@@ -1,3 +1,4 @@
+import type { environmentSources } from '../../config/gateway-config';
 import type { EnvironmentOverrides } from '../../kubernetes/environment-overrides';
 import { isDnsLabel } from '../../kubernetes/kubernetes-names';
 import type { Namespaces } from '../../kubernetes/namespaces';
@@ -5,7 +6,7 @@ import { labelOf } from '../../signal/labels';
 import { Recent } from '../../signal/recent';
 import type { Signal } from '../../signal/signal';
 
-export type EnvironmentSource = 'configmap' | 'namespace_label' | 'alert_label' | 'namespace_pattern' | 'default';
+export type EnvironmentSource = (typeof environmentSources)[number] | 'default';
 
 export interface Environment {
   readonly environment: string;

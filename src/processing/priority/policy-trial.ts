@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { severities } from '../../signal/severity';
 import type { PolicyInput } from './policy-input';
-import { entrypoint, type CompiledPolicy } from './rego-policy';
+import { entrypoint, policyMemory, type CompiledPolicy } from './rego-policy';
 
 const deadlineMs = 5_000;
 
@@ -11,14 +11,14 @@ const { parentPort, workerData } = require('node:worker_threads');
 const { loadPolicySync } = require(workerData.engine);
 const message = (error) => String(error && error.message ? error.message : error);
 try {
-  const policy = loadPolicySync(workerData.wasm, { initial: 5, maximum: 1024 });
+  const policy = loadPolicySync(workerData.wasm, workerData.memory);
   policy.setData(workerData.data);
   for (const input of workerData.inputs) {
     try {
       policy.evaluate(input, workerData.entrypoint);
     } catch (error) {
       if (/not implemented: built-in function/.test(message(error))) throw error;
-      if (/opa_malloc/.test(message(error))) throw new Error('it needs more than 64 MiB of memory');
+      if (/opa_malloc/.test(message(error))) throw new Error('it needs more than ' + workerData.memory.maximum / 16 + ' MiB of memory');
     }
   }
   parentPort.postMessage({});
@@ -35,7 +35,7 @@ export async function tryPolicy({ wasm, data }: CompiledPolicy): Promise<void> {
   const engine = require.resolve('@open-policy-agent/opa-wasm');
   const worker = new Worker(trial, {
     eval: true,
-    workerData: { engine, wasm, data, entrypoint, inputs: probeInputs() },
+    workerData: { engine, wasm, data, memory: policyMemory, entrypoint, inputs: probeInputs() },
   });
   const outcome = Promise.withResolvers<{ reason?: string }>();
   worker.once('message', outcome.resolve);

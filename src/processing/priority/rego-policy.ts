@@ -29,7 +29,7 @@ export type PolicyVerdict =
 /** What a policy is asked for, as `opa build -e` names it. */
 export const entrypoint = 'kubernaut/gateway/priority/priority';
 /** Pages of 64 KiB. An evaluation frees nothing before it ends, so this bounds its time as well: it takes about 0.1 s to fill. */
-const memory = { initial: 5, maximum: 1_024 };
+export const policyMemory = { initial: 5, maximum: 1_024 };
 const slowMs = 50;
 const maxSlow = 3;
 
@@ -41,7 +41,7 @@ export class RegoPolicy {
   /** @throws Error that says why it cannot be loaded */
   constructor({ wasm, data }: CompiledPolicy) {
     try {
-      this.policy = loadPolicySync(wasm, memory);
+      this.policy = loadPolicySync(wasm, policyMemory);
       this.policy.setData(data);
     } catch (error) {
       throw new Error(`it is no policy that OPA compiled: ${textOf(error)}`, { cause: error });
