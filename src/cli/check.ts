@@ -101,7 +101,7 @@ async function checkRequests(
   const what = 'crd';
   try {
     const [first] = await tryRequest(client, namespace, deadline);
-    if (first === undefined) return { state: 'ok', what, detail: 'remediationrequests.remediation.kubernaut.io' };
+    if (first === undefined) return { state: 'ok', what, detail: requestsCrd };
     return { state: first.essential ? 'missing' : 'degraded', what, detail: inFull(first) };
   } catch (error) {
     return { state: 'missing', what, detail: messageOf(error) };
@@ -140,8 +140,4 @@ async function checkPolicy({ priority }: GatewayConfig): Promise<Checked> {
   } catch (error) {
     return { state: 'missing', what, detail: messageOf(error) };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

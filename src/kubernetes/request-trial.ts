@@ -42,7 +42,7 @@ function judge({ failure, statusCode, message: clusterSays }: KubernetesApiError
   switch (failure) {
     case 'crd-unusable':
       return statusCode === 404
-        ? [{ problem: 'the CRD remediationrequests.remediation.kubernaut.io is not installed', essential: true }]
+        ? [{ problem: `the CRD ${requestsCrd} is not installed`, essential: true }]
         : [{ problem: 'the installed CRD is too old, upgrade it', clusterSays, essential: true }];
     case 'invalid':
       // Webhooks that cannot be tried without effect say so with 400.
