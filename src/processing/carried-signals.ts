@@ -4,13 +4,19 @@ import type { KnownRequest } from '../kubernetes/known-request';
 import { keyOf } from '../request-ref';
 import type { Signal } from '../signal/signal';
 import { concurrently } from './concurrently';
-import { refOf, type Deduplication } from './deduplication/deduplication';
+import { refOf, type Deduplication, type Latest } from './deduplication/deduplication';
 import { toUnprocessed } from './failure';
 import { isFiring, type Incident, type Outcomes } from './incident';
 import type { RequestStatus } from './request-status/request-status';
 import { sightingOf } from './request-status/sighting';
 import type { Resolved, SignalOutcome } from './signal-outcome';
 import type { Storms } from './storm/storms';
+
+/** What resolved of one incident, and the request that carries that. */
+interface Told {
+  readonly signals: readonly Signal[];
+  readonly latest: Latest;
+}
 
 /** What a storm carries, by its request. */
 type ByStorm<T> = Map<string, { readonly request: KnownRequest; readonly members: T[] }>;
@@ -79,32 +85,54 @@ export class CarriedSignals {
     outcomes: Outcomes,
     deadline: AbortSignal,
   ): Promise<void> {
-    const groups = [...resolved.values()];
-    const firsts = groups.flatMap(([first]) => first ?? []);
-    if (firsts.length === 0) return;
+    let open = [...resolved.values()];
     try {
-      const latest = await this.deduplication.latestOf(firsts, deadline);
-      const storms: ByStorm<Signal> = new Map();
-      const single = groups.flatMap((signals, i) => {
-        const request = latest[i];
-        const [first] = signals;
-        if (first === undefined || request?.storm === undefined || firing.has(first.fingerprint))
-          return [{ signals, request }];
-        addTo(storms, request, signals);
-        return [];
-      });
-      await Promise.all([
-        concurrently(single, async ({ signals, request }) => {
-          const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
-          for (const signal of signals) outcomes.set(signal, outcome(signal));
-        }),
-        ...[...storms.values()].map(({ request, members }) =>
-          this.resolveMembers(request, members, outcomes, deadline),
-        ),
-      ]);
+      for (let attempt = 0; open.length > 0; attempt++) {
+        const firsts = open.flatMap(([first]) => first ?? []);
+        // What is being created has a request to be told in a moment.
+        if (attempt > 0) await this.deduplication.whenFreed(firsts, attempt, deadline);
+        const latest = await this.deduplication.latestOf(firsts, deadline);
+        const told = open.map((signals, i): Told => ({ signals, latest: latest[i] }));
+        const creating = ({ signals: [first], latest }: Told) =>
+          latest === 'creating' && !firing.has(first?.fingerprint ?? '');
+        await this.tellResolved(
+          told.filter((one) => !creating(one)),
+          firing,
+          outcomes,
+          deadline,
+        );
+        open = told.filter(creating).map(({ signals }) => signals);
+      }
     } catch (error) {
-      for (const signal of groups.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
+      for (const signal of open.flat()) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
+  }
+
+  /** Never rejects. */
+  private async tellResolved(
+    resolved: readonly Told[],
+    firing: ReadonlyMap<string, Incident>,
+    outcomes: Outcomes,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    const storms: ByStorm<Signal> = new Map();
+    const single: { signals: readonly Signal[]; request: KnownRequest | undefined }[] = [];
+    for (const { signals, latest } of resolved) {
+      const request = typeof latest === 'object' ? latest : undefined;
+      if (firing.has(signals[0]?.fingerprint ?? '')) single.push({ signals, request });
+      else if (latest === 'unreadable') {
+        const unreadable = new KubernetesApiError('unavailable', 'a request cannot be read now');
+        for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, unreadable));
+      } else if (request?.storm !== undefined) addTo(storms, request, signals);
+      else single.push({ signals, request });
+    }
+    await Promise.all([
+      concurrently(single, async ({ signals, request }) => {
+        const outcome = await this.resolve(signals, firing, request, outcomes, deadline);
+        for (const signal of signals) outcomes.set(signal, outcome(signal));
+      }),
+      ...[...storms.values()].map(({ request, members }) => this.resolveMembers(request, members, outcomes, deadline)),
+    ]);
   }
 
   /** What becomes of resolved signals that are part of one storm. Never rejects. */

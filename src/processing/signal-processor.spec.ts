@@ -216,10 +216,12 @@ describe('SignalProcessor', () => {
     it('leaves to the sender what waits for a create that does not end', async () => {
       await replica.state.claim([{ fingerprint: pod('a').fingerprint }]);
       const deadline = new AbortController();
-      const resolving = replica.send([resolvedPod('a')], deadline.signal);
-      await setImmediate();
+      await process(pod('b'));
+      const resolving = replica.send([resolvedPod('a'), resolvedPod('b')], deadline.signal);
+      // It holds up nothing else.
+      await until(() => requests.objects[0]?.status?.signal?.state === 'Resolved');
       deadline.abort();
-      expect(reasons(await resolving)).toEqual(['failed: deadline_exceeded']);
+      expect(reasons(await resolving)).toEqual(['failed: deadline_exceeded', 'resolved: resolved']);
     });
 
     it('never creates, and names the request that it had', async () => {

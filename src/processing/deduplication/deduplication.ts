@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../clock';
 import { beforeDeadline } from '../../deadline';
-import { isFailure, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
+import { isFailure } from '../../kubernetes/kubernetes-api.error';
 import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -58,11 +58,8 @@ interface Undecided {
   readonly known: KnownRequest | undefined;
 }
 
-/** A signal that no watched request carries, and its last one. */
-interface Uncarried {
-  readonly signal: Signal;
-  readonly over: KnownRequest | undefined;
-}
+/** The request that carries an incident now, else its last one; or that it is being created, or cannot be read. */
+export type Latest = KnownRequest | 'creating' | 'unreadable' | undefined;
 
 /** What there is of a request. */
 type Looked = KnownRequest | 'deleted' | 'unknown';
@@ -204,52 +201,32 @@ export class Deduplication {
   /**
    * The requests that carry these incidents now, else their last ones, without counting a sighting: what resolved has to be
    * known there as well, for a next generation begins with what still fires. The storm of its group may carry what nobody names.
-   * Waits for those that are being created.
-   * @throws StateUnavailableError, KubernetesApiError, DeadlineExceededError
+   * @throws StateUnavailableError, KubernetesApiError
    */
-  async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<(KnownRequest | undefined)[]> {
-    const latest = new Map<Signal, KnownRequest | undefined>();
-    let open = signals;
-    for (let attempt = 0; open.length > 0; attempt++) {
-      if (attempt > 0) await this.whenFreed(open, attempt, deadline);
-      const standings = await concurrently(open, (signal) => this.standing(signal, deadline));
-      const uncarried: Uncarried[] = [];
-      for (const [i, signal] of open.entries()) {
-        const standing = standings[i];
-        if (standing?.kind === 'open') uncarried.push({ signal, over: standing.over });
-        else latest.set(signal, standing?.request);
-      }
-      open = uncarried.length === 0 ? [] : await this.findRemembered(uncarried, latest, deadline);
-    }
-    return signals.map((signal) => latest.get(signal));
+  async latestOf(signals: readonly Signal[], deadline: AbortSignal): Promise<Latest[]> {
+    const standings = await concurrently(signals, (signal) => this.standing(signal, deadline));
+    const uncarried = signals.filter((_, i) => standings[i]?.kind !== 'carried');
+    // What another replica has just created is in the memory before it is in our watch.
+    const entries =
+      uncarried.length === 0 ? [] : await this.state.find(uncarried.map(({ fingerprint }) => fingerprint));
+    const look = this.lookOnce(deadline);
+    const remembered = await concurrently(uncarried, (signal, i) => this.remembered(signal, entries[i], look));
+    const bySignal = new Map(uncarried.map((signal, i) => [signal, remembered[i]]));
+    return signals.map((signal, i) => {
+      const standing = standings[i];
+      return standing?.kind === 'carried' ? standing.request : (bySignal.get(signal) ?? standing?.over);
+    });
   }
 
-  /**
-   * What another replica has just created is in the memory before it is in our watch.
-   * @returns the signals whose requests are being created
-   */
-  private async findRemembered(
-    uncarried: readonly Uncarried[],
-    latest: Map<Signal, KnownRequest | undefined>,
-    deadline: AbortSignal,
-  ): Promise<Signal[]> {
-    const entries = await this.state.find(uncarried.map(({ signal }) => signal.fingerprint));
-    const look = this.lookOnce(deadline);
-    const looked = await concurrently(entries, (entry) =>
-      typeof entry === 'object' ? (this.index.get(entry.request) ?? look(entry)) : undefined,
-    );
-    const creating: Signal[] = [];
-    for (const [i, { signal, over }] of uncarried.entries()) {
-      const entry = entries[i];
-      const known = looked[i];
-      if (known === 'unknown') throw new KubernetesApiError('unavailable', 'a request cannot be read now');
-      if (entry === 'pending' || (entry === undefined && this.inFlight.has(signal.fingerprint))) creating.push(signal);
-      else if (typeof entry !== 'object' || known === undefined || known === 'deleted')
-        latest.set(signal, this.storms.requestOf(signal) ?? over);
-      else if (!this.isOver(signal, entry, known)) latest.set(signal, known);
-      else latest.set(signal, this.storms.requestOf(signal) ?? (isAbout(known, signal.fingerprint) ? known : over));
-    }
-    return creating;
+  /** As `latestOf`, of one that no watched request carries, by what the memory says of it. */
+  private async remembered(signal: Signal, entry: Entry | 'pending' | undefined, look: Look): Promise<Latest> {
+    const { fingerprint } = signal;
+    if (entry === 'pending' || (entry === undefined && this.inFlight.has(fingerprint))) return 'creating';
+    const known = entry && (this.index.get(entry.request) ?? (await look(entry)));
+    if (known === 'unknown') return 'unreadable';
+    const entered = known === 'deleted' ? undefined : known;
+    if (entry !== undefined && entered !== undefined && !this.isOver(signal, entry, entered)) return entered;
+    return this.storms.requestOf(signal) ?? (entered && isAbout(entered, fingerprint) ? entered : undefined);
   }
 
   private standingAmong(found: readonly KnownRequest[], signal: Signal): Standing {
