@@ -24,6 +24,7 @@ export function storedBytes(text: string): number {
 
 /** As much of the text as is stored in so many bytes. */
 export function beginningWithin(text: string, bytes: number): string {
+  if (text.length * maxBytesOfCharacter <= bytes) return text;
   let left = bytes;
   for (let i = 0; i < text.length; i++) {
     left -= storedBytesOf(text.charCodeAt(i));

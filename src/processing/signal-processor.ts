@@ -9,7 +9,14 @@ import { isMoreSevere } from '../signal/severity';
 import { IgnoredSignal, InvalidSignal, isSignal, type Signal, type SignalReading } from '../signal/signal';
 import type { RequestRef } from '../request-ref';
 import type { Occurrences } from '../state/signal-state';
-import { refOf, seenOf, type Deduplication, type FreshSignal, type Settlement } from './deduplication/deduplication';
+import {
+  refOf,
+  seenOf,
+  type Claimed,
+  type Deduplication,
+  type FreshSignal,
+  type Settlement,
+} from './deduplication/deduplication';
 import type { CarriedSignals } from './carried-signals';
 import type { Classifier } from './classifier';
 import { toUnprocessed } from './failure';
@@ -19,7 +26,7 @@ import type { Standing } from './deduplication/standing';
 import type { Storms, StormySignals } from './storm/storms';
 import type { Classification } from '../kubernetes/remediation-request.factory';
 import { concurrently } from './concurrently';
-import type { RequestOpener } from './request-opener';
+import type { Opened, RequestOpener } from './request-opener';
 import { firingAlertsAfter } from './request-status/signal-status';
 import { alertOf, sightingOf } from './request-status/sighting';
 import type { JournalPage, SignalJournal } from './signal-journal';
@@ -233,9 +240,14 @@ export class SignalProcessor {
       for (let attempt = 0; open.length > 0; attempt++) {
         // What cannot be answered in time is not begun: the sender will send it again.
         if (deadline.aborted) throw new DeadlineExceededError();
-        const endClaim = this.metrics.stage('claim');
         const signals = open.map(({ signal }) => signal);
-        const claims = await this.deduplication.claim(signals, deadline).finally(endClaim);
+        const endClaim = this.metrics.stage('claim');
+        let claims: readonly Claimed[];
+        try {
+          claims = await this.deduplication.claim(signals, deadline);
+        } finally {
+          endClaim();
+        }
         const held: HeldIncident[] = [];
         const pending: Incident[] = [];
         for (const [i, incident] of open.entries()) {
@@ -319,9 +331,14 @@ export class SignalProcessor {
       else processed.push(unprocessed(one, standing?.error));
     }
     try {
-      const endStorm = this.metrics.stage('storm');
       const countable = newOnes.filter(({ incident }) => incident.reopened !== true).map(({ fresh }) => fresh.signal);
-      const stormy = await this.storms.place(countable, deadline).finally(endStorm);
+      const endStorm = this.metrics.stage('storm');
+      let stormy: readonly StormySignals[];
+      try {
+        stormy = await this.storms.place(countable, deadline);
+      } finally {
+        endStorm();
+      }
       if (stormy.length === 0) return processed.concat(await this.openEach(newOnes, deadline));
       const uncarried = new Map(newOnes.map((one) => [one.fresh.signal, one]));
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
@@ -406,12 +423,15 @@ export class SignalProcessor {
     try {
       const classification = classified instanceof Promise ? await classified : classified;
       if (classification === undefined) throw new Error('a signal was not classified');
-      const endCreate = this.metrics.stage('create');
       const firingAlerts = firingAlertsAfter(standing.over, incident.all.map(sightingOf));
       const opening = { signal, firingAlerts, claim };
-      const opened = await this.requests
-        .open(opening, classification, standing.generation, deadline)
-        .finally(endCreate);
+      const endCreate = this.metrics.stage('create');
+      let opened: Opened;
+      try {
+        opened = await this.requests.open(opening, classification, standing.generation, deadline);
+      } finally {
+        endCreate();
+      }
       if (opened.kind === 'carried') return carried(one, opened.request, 'already_exists');
       const { request } = opened;
       const outcome = createdFor(signal, request, classification, opened.generation);

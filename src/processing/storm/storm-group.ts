@@ -102,7 +102,8 @@ function newToken(label: string, value: string): string {
 }
 
 function shortened(text: string, bytes: number): string {
-  return beginningWithin(text, bytes).toWellFormed();
+  const beginning = beginningWithin(text, bytes);
+  return beginning === text ? text : beginning.toWellFormed();
 }
 
 function digestOf(identity: string): string {
