@@ -28,7 +28,7 @@ const condition = (type: string, status: string) => ({
 });
 
 /** Of a request that says nothing of it. */
-const untold = { resourceVersion: '', severity: 'warning', resolved: false, firingAlerts: [] };
+const untold = { resourceVersion: '', severity: 'warning', firingAlerts: [] };
 
 describe('toKnownRequest', () => {
   it('knows a live request by its place, incident and generation', () => {
@@ -57,12 +57,13 @@ describe('toKnownRequest', () => {
   it('knows how its signal stands', () => {
     const signal = {
       state: 'Resolved',
+      resolvedAt: noon,
       severity: 'critical',
       firingAlerts: [{ fingerprint: 'b', startsAt: noon }],
       recurredAt: noon,
     } as const;
     expect(toKnownRequest(found({ signal }), now)).toMatchObject({
-      resolved: true,
+      resolvedSince: Date.parse(noon),
       severity: 'critical',
       firingAlerts: [{ alert: 'b', since: Date.parse(noon) }],
       recurredAt: Date.parse(noon),

@@ -29,8 +29,8 @@ export interface KnownRequest {
   readonly occurrences?: Occurrences | undefined;
   /** The highest that was seen. */
   readonly severity: Severity;
-  /** Whether its signal has resolved, and not fired since. */
-  readonly resolved: boolean;
+  /** Milliseconds since the epoch when its signal resolved; `undefined` while it fires. */
+  readonly resolvedSince?: number | undefined;
   /** The sender's alerts that still fire, each once. */
   readonly firingAlerts: readonly KnownAlert[];
   /** When it fired again although the request was over. */
@@ -86,7 +86,7 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     createdAt,
     resourceVersion: metadata.resourceVersion ?? '',
     severity: severityOf(status?.signal?.severity) ?? severityOf(spec?.severity) ?? 'warning',
-    resolved: status?.signal?.state === 'Resolved',
+    resolvedSince: status?.signal?.state === 'Resolved' ? (timeOf(status.signal.resolvedAt) ?? createdAt) : undefined,
     firingAlerts: firingAlertsOf(status?.signal?.firingAlerts ?? spec?.firingAlerts),
     storm: spec?.storm?.isStorm
       ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt))

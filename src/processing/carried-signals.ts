@@ -191,7 +191,7 @@ export class CarriedSignals {
       if (latest === undefined) return outcome('no_request');
       await this.storms.noteIfNamed(signals, deadline);
       const after = await this.status.note(refOf(latest), latest, signals.map(sightingOf), undefined, deadline);
-      return outcome(after === undefined || after.resolved ? 'resolved' : 'still_firing');
+      return outcome(after === undefined || after.resolvedSince !== undefined ? 'resolved' : 'still_firing');
     } catch (error) {
       return (signal) => toUnprocessed(signal, error);
     }

@@ -11,7 +11,6 @@ export function aKnownRequest(members: Partial<KnownRequest> = {}): KnownRequest
     createdAt: noon - 60_000,
     resourceVersion: '1',
     severity: 'critical',
-    resolved: false,
     firingAlerts: [],
     ...members,
   };

@@ -48,7 +48,7 @@ describe('RequestStatus', () => {
 
   it('has written that a signal resolved when it answers', async () => {
     const after = await note([of({ status: 'resolved', endsAt: noon })]);
-    expect(after?.resolved).toBe(true);
+    expect(after?.resolvedSince).toBe(noon);
     expect(written()?.signal).toMatchObject({ state: 'Resolved', resolvedAt: '2025-10-04T12:00:00Z' });
   });
 
@@ -107,7 +107,7 @@ describe('RequestStatus', () => {
     for (let count = 3; count < 40; count++) {
       // Not known to be as it is: each asks anew, and there is nothing to write but the count.
       await Promise.all([
-        status.note(ref, { ...index.get(ref)!, resolved: true }, [sightingOf(signal)], seen(count), inTime),
+        status.note(ref, { ...index.get(ref)!, resolvedSince: noon }, [sightingOf(signal)], seen(count), inTime),
         note(undefined, count),
       ]);
     }
@@ -121,7 +121,7 @@ describe('RequestStatus', () => {
     for (let i = 0; i < 12_000; i++)
       await status.note({ namespace: 'prod', name: `other-${i}` }, known, [sightingOf(signal)], seen(2), inTime);
     expect(status.pendingCount).toBe(5_000);
-    expect((await note([of({ status: 'resolved', endsAt: noon })]))?.resolved).toBe(true);
+    expect((await note([of({ status: 'resolved', endsAt: noon })]))?.resolvedSince).toBe(noon);
   });
 
   it('reads the object again when somebody else changed it, and loses nothing of either', async () => {
@@ -204,7 +204,7 @@ describe('RequestStatus', () => {
     const resolving = note([of({ status: 'resolved', endsAt: noon })]);
     const firing = note([of({ status: 'firing', startsAt: noon + 1_000 })]);
     release();
-    expect([(await resolving)?.resolved, (await firing)?.resolved]).toEqual([true, false]);
+    expect([(await resolving)?.resolvedSince, (await firing)?.resolvedSince]).toEqual([noon, undefined]);
     expect(written()?.signal).toMatchObject({ state: 'Firing' });
   });
 

@@ -23,7 +23,7 @@ const since = (name: string, time: number) => ({ alert: name, since: time });
 /** A request that these alerts fire for, since noon. */
 const firing = (...alerts: string[]): KnownRequest =>
   aKnownRequest({ severity: 'warning', firingAlerts: alerts.map((name) => since(name, noon)) });
-const resolved = (): KnownRequest => aKnownRequest({ severity: 'warning', resolved: true });
+const resolved = (): KnownRequest => aKnownRequest({ severity: 'warning', resolvedSince: noon });
 const after = (known: KnownRequest, ...sightings: Sighting[]) => signalStatusAfter(known, sightings);
 const alert = (fingerprint: string, startsAt = noon) => ({ fingerprint, startsAt: formatTimestamp(startsAt) });
 
@@ -63,7 +63,11 @@ describe('how the signal of a request stands', () => {
 
     it('takes its severity, and fires again', () => {
       expect(after(firing('a'), happens(noon, { severity: 'critical' }))).toMatchObject({ severity: 'critical' });
-      expect(after(resolved(), happens(noon))).toMatchObject({ state: 'Firing', firingAlerts: [] });
+      expect(after(resolved(), happens(noon + 1_000))).toMatchObject({ state: 'Firing', firingAlerts: [] });
+    });
+
+    it('does not fire again for what happened before it resolved', () => {
+      expect(after(resolved(), happens(noon, { severity: 'critical' }))).toBeUndefined();
     });
 
     it('recurs after its request was over, and not for what happened before', () => {

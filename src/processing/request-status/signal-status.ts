@@ -5,9 +5,7 @@ import { formatTimestamp } from '../../signal/timestamp';
 import type { Occurrences } from '../../state/signal-state';
 import { firingLast, type Sighting } from './sighting';
 
-type Standing = Pick<KnownRequest, 'severity' | 'resolved' | 'recurredAt' | 'firingAlerts'> & {
-  readonly resolvedAt?: number;
-};
+type Standing = Pick<KnownRequest, 'severity' | 'resolvedSince' | 'recurredAt' | 'firingAlerts'>;
 
 /**
  * What `status.signal` must become after these sightings; `undefined` when it stands as it should.
@@ -23,7 +21,7 @@ export function signalStatusAfter(known: KnownRequest, sightings: readonly Sight
 
 /** The usual re-send, which says nothing new: told apart here, for there is nothing that comes more often. */
 function isKnown(
-  { severity, resolved, recurredAt, overSince, firingAlerts }: KnownRequest,
+  { severity, resolvedSince, recurredAt, overSince, firingAlerts }: KnownRequest,
   { status, alert, startsAt = 0, severity: seen, occurredAt }: Sighting,
 ): boolean {
   const since = sinceWhen(firingAlerts, alert);
@@ -32,7 +30,7 @@ function isKnown(
     occurredAt === undefined &&
     since !== undefined &&
     startsAt <= since &&
-    !resolved &&
+    resolvedSince === undefined &&
     overSince === undefined &&
     recurredAt === undefined &&
     (seen === severity || isMoreSevere(severity, seen))
@@ -62,7 +60,7 @@ export function firingAlertsAfter(before: KnownRequest | undefined, sightings: r
   // Most incidents are one alert, with nothing before it.
   if (before === undefined && only?.status === 'firing' && only.occurredAt === undefined && others.length === 0)
     return [toFiringAlert({ alert: only.alert, since: only.startsAt ?? 0 })];
-  const none: Standing = { severity: 'info', resolved: false, firingAlerts: before?.firingAlerts ?? [] };
+  const none: Standing = { severity: 'info', firingAlerts: before?.firingAlerts ?? [] };
   return after(none, sightings).firingAlerts.map(toFiringAlert);
 }
 
@@ -76,10 +74,10 @@ function after(before: Standing, sightings: readonly Sighting[], overSince?: num
 
 function afterFiring(standing: Standing, sighting: Sighting, overSince: number | undefined): Standing {
   const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
-  if (occurredAt !== undefined && overSince !== undefined && occurredAt <= overSince) return standing;
+  // Told late: what was done, or has ended, since then was so after it.
+  if (occurredAt !== undefined && occurredAt <= Math.max(overSince ?? 0, standing.resolvedSince ?? 0)) return standing;
   return {
     severity: isMoreSevere(severity, standing.severity) ? severity : standing.severity,
-    resolved: false,
     firingAlerts:
       occurredAt === undefined ? withAlert(standing.firingAlerts, { alert, since: startsAt }) : standing.firingAlerts,
     ...(overSince !== undefined ? { recurredAt: standing.recurredAt ?? receivedAt } : {}),
@@ -91,8 +89,8 @@ function afterResolved(standing: Standing, { alert, endsAt, receivedAt }: Sighti
   // It tells the end of an earlier firing: this one began after it.
   if (firingSince !== undefined && endsAt !== undefined && endsAt < firingSince) return standing;
   const firingAlerts = standing.firingAlerts.filter((one) => one.alert !== alert);
-  if (firingAlerts.length > 0 || standing.resolved) return { ...standing, firingAlerts };
-  return { severity: standing.severity, resolved: true, resolvedAt: endsAt ?? receivedAt, firingAlerts };
+  if (firingAlerts.length > 0 || standing.resolvedSince !== undefined) return { ...standing, firingAlerts };
+  return { severity: standing.severity, resolvedSince: endsAt ?? receivedAt, firingAlerts };
 }
 
 /** Since when an alert fires; `undefined` when it does not. */
@@ -110,19 +108,19 @@ function withAlert(alerts: readonly KnownAlert[], fires: KnownAlert): readonly K
 function isSame(before: Standing, after: Standing): boolean {
   return (
     before.severity === after.severity &&
-    before.resolved === after.resolved &&
+    before.resolvedSince === after.resolvedSince &&
     before.recurredAt === after.recurredAt &&
     before.firingAlerts.length === after.firingAlerts.length &&
     after.firingAlerts.every(({ alert, since }) => sinceWhen(before.firingAlerts, alert) === since)
   );
 }
 
-function toStatus({ severity, resolved, resolvedAt, firingAlerts, recurredAt }: Standing): SignalStatus {
+function toStatus({ severity, resolvedSince, firingAlerts, recurredAt }: Standing): SignalStatus {
   return {
-    state: resolved ? 'Resolved' : 'Firing',
+    state: resolvedSince === undefined ? 'Firing' : 'Resolved',
     severity,
     firingAlerts: firingAlerts.map(toFiringAlert),
-    ...(resolved && resolvedAt === undefined ? {} : { resolvedAt: textOrNull(resolvedAt) }),
+    resolvedAt: textOrNull(resolvedSince),
     recurredAt: textOrNull(recurredAt),
   };
 }

@@ -191,8 +191,9 @@ function signalAfter(
     !resolved &&
     members.some(({ firing, occurredAt = Number.POSITIVE_INFINITY }) => firing && occurredAt > overSince);
   const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? now : undefined));
-  if (resolved === known.resolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;
-  const resolvedAt = resolved && !known.resolved ? (latestOf(members) ?? now) : undefined;
+  const wasResolved = known.resolvedSince !== undefined;
+  if (resolved === wasResolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;
+  const resolvedAt = resolved && !wasResolved ? (latestOf(members) ?? now) : undefined;
   return {
     state: resolved ? 'Resolved' : 'Firing',
     severity,
