@@ -74,7 +74,7 @@ function after(before: Standing, sightings: readonly Sighting[], overSince?: num
 
 function afterFiring(standing: Standing, sighting: Sighting, overSince: number | undefined): Standing {
   const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
-  // Told late: what was done, or has ended, since then was so after it.
+  // Told late: it was acted upon, or has ended, since then.
   if (occurredAt !== undefined && occurredAt <= Math.max(overSince ?? 0, standing.resolvedSince ?? 0)) return standing;
   return {
     severity: isMoreSevere(severity, standing.severity) ? severity : standing.severity,

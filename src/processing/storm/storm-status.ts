@@ -60,6 +60,11 @@ export function changeOf(signal: Signal): MemberChange {
   };
 }
 
+/** Whether it tells late of what occurred before its storm was over, or had resolved. */
+export function isBygone({ overSince = 0, resolvedSince = 0 }: KnownRequest, { occurredAt }: MemberChange): boolean {
+  return occurredAt !== undefined && occurredAt <= Math.max(overSince, resolvedSince);
+}
+
 /** The members that a request names and that still fire. */
 export function firingMembersOf({ storm, severity }: KnownRequest, now: number): MemberChange[] {
   const firing = storm?.affectedResources.filter(({ state }) => state !== 'Resolved') ?? [];
@@ -184,12 +189,9 @@ function signalAfter(
       (highest, member) => (isMoreSevere(member.severity, highest) ? member.severity : highest),
       known.severity,
     );
-  const { overSince } = known;
-  // It fires although the request is over: it is to be the next generation. What occurred before that was acted upon.
+  // It fires although the request is over: it is to be the next generation.
   const recurs =
-    overSince !== undefined &&
-    !resolved &&
-    members.some(({ firing, occurredAt = Number.POSITIVE_INFINITY }) => firing && occurredAt > overSince);
+    known.overSince !== undefined && !resolved && members.some((member) => member.firing && !isBygone(known, member));
   const recurredAt = resolved ? undefined : (known.recurredAt ?? (recurs ? now : undefined));
   const wasResolved = known.resolvedSince !== undefined;
   if (resolved === wasResolved && severity === known.severity && recurredAt === known.recurredAt) return undefined;

@@ -551,6 +551,18 @@ describe('Storms', () => {
       expect(storm().status?.signal?.state).toBe('Resolved');
     });
 
+    it('do not fire again by an event from before they resolved', async () => {
+      const event = pod('late', { occurredAt: clock.now() });
+      await replica.send([event]);
+      clock.advance(1_000);
+      await replica.send(['pod-10', 'pod-11', 'late'].map((name) => resolve(name)));
+      expect(await statuses([event])).toEqual(['duplicate']);
+      await new Promise((done) => setTimeout(done, 50));
+      expect(storm().status?.signal?.state).toBe('Resolved');
+      expect(await statuses([{ ...event, occurredAt: clock.now() + 1 }])).toEqual(['duplicate']);
+      expect(storm().status?.signal?.state).toBe('Firing');
+    });
+
     it('resolve members that had a request of their own long ago', async () => {
       const ordinary = requests.objects.find(({ spec }) => spec.resource.name === 'pod-0');
       over(ordinary);

@@ -25,7 +25,7 @@ import type { StormMetadata } from '../signal-outcome';
 import { StormOverError, type Committed, type StormCommits } from './storm-commits';
 import { mayCarryUnnamed, names, type StormLookup } from './storm-lookup';
 import { resourceOf, tokensOf, type SignalGroup } from './storm-group';
-import { changeOf, firingMembersOf, type MemberChange } from './storm-status';
+import { changeOf, firingMembersOf, isBygone, type MemberChange } from './storm-status';
 
 /** Signals of one webhook that are part of one storm. */
 export interface StormySignals {
@@ -174,7 +174,8 @@ export class Storms {
    * @throws KubernetesApiError, StateUnavailableError, DeadlineExceededError
    */
   async note(request: KnownRequest, said: readonly Signal[], deadline: AbortSignal): Promise<Committed['firing']> {
-    const members = said.map(changeOf);
+    const members = said.map(changeOf).filter((member) => !isBygone(request, member));
+    if (members.length === 0) return new Map();
     if (members.every((member) => saysNothingNew(request, member))) {
       // Only which of its alerts fire may be new.
       this.commits.remember(request, { members });
