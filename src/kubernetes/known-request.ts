@@ -5,6 +5,7 @@ import type { Occurrences } from '../state/signal-state';
 import type { StormType } from '../state/storm-windows';
 import {
   isTerminal,
+  firstMemberAnnotation,
   maxAffectedResources,
   maxFiringAlerts,
   type AffectedResource,
@@ -86,10 +87,11 @@ export function toKnownRequest(request: FoundRequest, now: number, before?: Know
     createdAt,
     resourceVersion: metadata.resourceVersion ?? '',
     severity: severityOf(status?.signal?.severity) ?? severityOf(spec?.severity) ?? 'warning',
-    resolvedSince: status?.signal?.state === 'Resolved' ? (timeOf(status.signal.resolvedAt) ?? createdAt) : undefined,
+    resolvedSince:
+      status?.signal?.state === 'Resolved' ? Math.min(timeOf(status.signal.resolvedAt) ?? createdAt, now) : undefined,
     firingAlerts: firingAlertsOf(status?.signal?.firingAlerts ?? spec?.firingAlerts),
     storm: spec?.storm?.isStorm
-      ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt))
+      ? stormOf(spec.storm, status?.storm, createdAt, metadata.uid ?? String(createdAt), firstMemberOf(request))
       : undefined,
     recurredAt: timeOf(status?.signal?.recurredAt),
     overSince: isTerminal(request) ? Math.min(completedAt(request) ?? before?.overSince ?? now, now) : undefined,
@@ -140,8 +142,9 @@ function stormOf(
   status: StormStatus | undefined,
   createdAt: number,
   uid: string,
+  firstMember: AffectedResource | undefined,
 ): KnownStorm {
-  const listed: unknown = status?.affectedResources;
+  const listed: unknown = status?.affectedResources ?? (firstMember && [firstMember]);
   return {
     type: (status?.type ?? spec.type) === 'pattern' ? 'pattern' : 'rate',
     alertCount: countOf(status?.alertCount),
@@ -159,6 +162,14 @@ function stormOf(
     approximate: status?.countApproximate === true,
     writer: typeof status?.writer === 'string' ? status.writer : undefined,
   };
+}
+
+/** Until a status names more. */
+function firstMemberOf({ metadata, spec }: FoundRequest): AffectedResource | undefined {
+  const fingerprint = metadata.annotations?.[firstMemberAnnotation];
+  if (fingerprint === undefined || spec?.resource === undefined) return undefined;
+  const { kind, name, namespace } = spec.resource;
+  return { kind, name, ...(namespace === undefined ? {} : { namespace }), fingerprint, state: 'Firing' };
 }
 
 function isAffectedResource(resource: Partial<AffectedResource> | null | undefined): boolean {

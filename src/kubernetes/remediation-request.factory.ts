@@ -6,6 +6,7 @@ import { fingerprintLabel, labelValue, requestName } from './kubernetes-names';
 import { beginningWithin, bytesOfMark, cut, mark, maxBytesOfCharacter, storedBytes } from './stored-text';
 import {
   claimAnnotation,
+  firstMemberAnnotation,
   maxNameLength,
   remediationRequests,
   requestLabels,
@@ -35,6 +36,8 @@ export interface StormIdentity {
   /** The same for every signal of its group: names arbitrate. */
   readonly title: string;
   readonly spec: StormSpec;
+  /** The fingerprint of the signal that it is created for; absent when it goes on with those of an earlier one. */
+  readonly firstMember?: string;
 }
 
 /** Where a request is created, and under which name. */
@@ -81,7 +84,7 @@ export function buildRemediationRequest(
         ...(storm ? { [requestLabels.storm]: 'true' } : {}),
         [requestLabels.managedBy]: 'kubernaut-gateway',
       },
-      ...(claim === undefined ? {} : { annotations: { [claimAnnotation]: claim } }),
+      ...(claim === undefined ? {} : { annotations: annotationsOf(claim, storm?.firstMember) }),
     },
     spec: {
       alertName: cut(signal.name, maxValueBytes),
@@ -123,6 +126,10 @@ export function buildRemediationRequest(
       payloadDigest: `sha256:${hash('sha256', payload, 'hex')}`,
     },
   };
+}
+
+function annotationsOf(claim: string, firstMember: string | undefined): Record<string, string> {
+  return { [claimAnnotation]: claim, ...(firstMember === undefined ? {} : { [firstMemberAnnotation]: firstMember }) };
 }
 
 function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {

@@ -27,6 +27,9 @@ export const requestLabels = {
 /** The claim that a request was created for. */
 export const claimAnnotation = 'kubernaut.io/claim';
 
+/** Of the request of a storm: the signal that it was created for, which it carries though nothing else was written to it. */
+export const firstMemberAnnotation = 'kubernaut.io/first-member';
+
 /** One alert of a sender that still fires. Several may be one incident, e.g. those of two containers of a pod. */
 export interface FiringAlert {
   /** The sender's own identity of it. */

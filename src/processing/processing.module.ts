@@ -142,6 +142,7 @@ const flushMs = 2_000;
         StormCommits,
         StormLookup,
         RemediationRequestIndex,
+        RemediationRequestClient,
         RequestOpener,
         CLOCK,
         GatewayConfig,
@@ -153,12 +154,14 @@ const flushMs = 2_000;
         commits: StormCommits,
         lookup: StormLookup,
         index: RemediationRequestIndex,
+        client: RemediationRequestClient,
         opener: RequestOpener,
         clock: Clock,
         { stormDetection }: GatewayConfig,
         metrics: GatewayMetrics,
         log: LogSink,
-      ) => new Storms(storms, commits, lookup, index, opener, clock, () => rulesOf(stormDetection), metrics, log),
+      ) =>
+        new Storms(storms, commits, lookup, index, client, opener, clock, () => rulesOf(stormDetection), metrics, log),
     },
     {
       provide: RequestStatus,

@@ -23,7 +23,7 @@ import { toUnprocessed } from './failure';
 import { isFiring, type Incident, type Outcomes } from './incident';
 import type { OwnerIdentity } from './identity/owner-identity';
 import type { Standing } from './deduplication/standing';
-import type { Storms, StormySignals } from './storm/storms';
+import type { PlacedSignals, Storms, StormySignals } from './storm/storms';
 import type { Classification } from '../kubernetes/remediation-request.factory';
 import { concurrently } from './concurrently';
 import type { Opened, RequestOpener } from './request-opener';
@@ -275,7 +275,9 @@ export class SignalProcessor {
     } catch (error) {
       for (const { signal } of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
-    const noted = this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
+    // What is reopened was said before, and something else may have been said since.
+    const said = incidents.filter(({ reopened }) => reopened !== true);
+    const noted = this.carriedSignals.noteDuplicates(said, outcomes, deadline);
     if (noted !== undefined) await noted;
   }
 
@@ -333,16 +335,21 @@ export class SignalProcessor {
     try {
       const countable = newOnes.filter(({ incident }) => incident.reopened !== true).map(({ fresh }) => fresh.signal);
       const endStorm = this.metrics.stage('storm');
-      let stormy: readonly StormySignals[];
+      let placed: PlacedSignals;
       try {
-        stormy = await this.storms.place(countable, deadline);
+        placed = await this.storms.place(countable, deadline);
       } finally {
         endStorm();
       }
-      if (stormy.length === 0) return processed.concat(await this.openEach(newOnes, deadline));
+      const { stormy, carried: ofStorms } = placed;
+      if (stormy.length === 0 && ofStorms.size === 0) return processed.concat(await this.openEach(newOnes, deadline));
       const uncarried = new Map(newOnes.map((one) => [one.fresh.signal, one]));
+      for (const [signal, { request, reason }] of ofStorms) {
+        const one = uncarried.get(signal);
+        if (one !== undefined) processed.push(carried(one, request, reason));
+      }
       const inStorm = new Set(stormy.flatMap(({ signals }) => signals));
-      const ordinary = newOnes.filter((one) => !inStorm.has(one.fresh.signal));
+      const ordinary = newOnes.filter(({ fresh: { signal } }) => !inStorm.has(signal) && !ofStorms.has(signal));
       // First, so that the storm can name the requests before it.
       const single = await this.openEach(ordinary, deadline);
       const joined = await Promise.all(

@@ -8,7 +8,12 @@ export class DegradingStormMembers implements StormMembers {
     private readonly local: StormMembers,
   ) {}
 
-  record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
-    return sharedOrLocal(this.shared, this.local, (memory) => memory.record(storm, recorded, members));
+  record(
+    storm: string,
+    recorded: RecordedMembers,
+    members: readonly StormMember[],
+    asked: readonly string[] = [],
+  ): Promise<StormTally> {
+    return sharedOrLocal(this.shared, this.local, (memory) => memory.record(storm, recorded, members, asked));
   }
 }

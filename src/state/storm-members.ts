@@ -7,6 +7,10 @@ export interface StormMember {
   readonly alert: string;
   /** When it began to fire, of one that has resolved when it ended. Milliseconds since the epoch. */
   readonly at: number;
+  /** When this was said, of what tells of an occurrence when that was. Milliseconds since the epoch. */
+  readonly said: number;
+  /** Whether it may have been recorded before: then it adds no alert to a member that fires. */
+  readonly again?: boolean;
 }
 
 /** A member that the storm request names. */
@@ -43,7 +47,7 @@ export interface StormTally {
   readonly version: number;
   /** Whether the memory is this process's own. */
   readonly apart: boolean;
-  /** By fingerprint of those that were recorded: whether the member fires now; none of who was never part of the storm. */
+  /** By fingerprint of those that were recorded or asked for: whether the member fires now; none of who was never part of the storm. */
   readonly firing: ReadonlyMap<string, boolean>;
 }
 
@@ -61,11 +65,17 @@ export interface StormTally {
 export interface StormMembers {
   /**
    * Records what is said of signals. One that fires and is not a member becomes one. A member has resolved when none of its
-   * sender's alerts fires any more; the end of an earlier firing is none.
+   * sender's alerts fires any more; the end of an earlier firing is none. It does not fire again by what was said before it had resolved.
    * @param storm unique to the storm request
    * @param members of distinct pairs of fingerprint and alert; none: only the tally is asked for
+   * @param asked fingerprints of which only is asked how they stand
    */
-  record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally>;
+  record(
+    storm: string,
+    recorded: RecordedMembers,
+    members: readonly StormMember[],
+    asked?: readonly string[],
+  ): Promise<StormTally>;
 }
 
 export const membersLifeMs = 24 * 3_600_000;

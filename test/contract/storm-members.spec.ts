@@ -52,11 +52,19 @@ describe('StormMembers', () => {
 
     const member = (more: Partial<StormMember> = {}): StormMember => {
       const fingerprint = aFingerprint();
-      return { fingerprint, resource: `Pod/${fingerprint}`, firing: true, alert: 'a', at: began, ...more };
+      return {
+        fingerprint,
+        resource: `Pod/${fingerprint}`,
+        firing: true,
+        alert: 'a',
+        at: began,
+        said: more.at ?? began,
+        ...more,
+      };
     };
     const many = (count: number, more?: Partial<StormMember>) => Array.from({ length: count }, () => member(more));
     const resolved = (members: readonly StormMember[], at = ended) =>
-      members.map((one) => ({ ...one, firing: false, at }));
+      members.map((one) => ({ ...one, firing: false, at, said: at }));
     const write = async (members: readonly StormMember[], recorded: RecordedMembers): Promise<StormTally> => {
       const tally = await subject.members.record(storm, recorded, members);
       const { alertCount, resolvedCount, totalAffectedResources, version } = tally;
@@ -100,7 +108,9 @@ describe('StormMembers', () => {
       await record(members);
       expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3]);
       expect(await record(resolved(members.slice(0, 2)))).toEqual([3, 2, 3]);
-      expect(await record(members.slice(0, 1).map((one) => ({ ...one, at: ended + 1 })))).toEqual([3, 1, 3]);
+      expect(await record(members.slice(0, 1).map((one) => ({ ...one, at: ended + 1, said: ended + 1 })))).toEqual([
+        3, 1, 3,
+      ]);
       expect(await record(resolved(members, ended + 2))).toEqual([3, 3, 3]);
     });
 
@@ -129,8 +139,32 @@ describe('StormMembers', () => {
       expect(await record([occurred])).toEqual([1, 0, 1]);
       expect(await record([one, occurred])).toEqual([1, 0, 1]);
       expect(await record(resolved([one]))).toEqual([1, 1, 1]);
-      expect(await record([occurred])).toEqual([1, 0, 1]);
-      expect(await record(resolved([one]))).toEqual([1, 1, 1]);
+      expect(await record([{ ...occurred, said: ended - 1 }])).toEqual([1, 1, 1]);
+      expect(await record([{ ...occurred, said: ended + 1 }])).toEqual([1, 0, 1]);
+      expect(await record(resolved([one], ended + 2))).toEqual([1, 1, 1]);
+    });
+
+    it('does not have who resolved fire by what was said before that, nor gives who fires an alert that was recorded before', async () => {
+      const one = member();
+      await record([one]);
+      await record(resolved([one], ended));
+      expect(await record([{ ...one, said: ended - 1 }])).toEqual([1, 1, 1]);
+      expect(await record([{ ...one, said: 0, again: true }])).toEqual([1, 1, 1]);
+      await record([
+        { ...one, said: ended },
+        { ...one, alert: 'b', said: ended, again: true },
+      ]);
+      expect(await record(resolved([one], ended + 1))).toEqual([1, 1, 1]);
+    });
+
+    it('tells who is a member without making one', async () => {
+      const [one, other] = many(2);
+      await record([one!]);
+      await record(resolved(many(1)));
+      const asked = [one!.fingerprint, other!.fingerprint];
+      const { firing, alertCount } = await subject.members.record(storm, object, [], asked);
+      expect([...firing]).toEqual([[one!.fingerprint, true]]);
+      expect(alertCount).toBe(1);
     });
 
     it('does not take the end of an earlier firing for that of this one', async () => {

@@ -82,7 +82,9 @@ describe('the shared memory over TLS', () => {
     await storms.close('group');
     const counts = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, lastMemberAt: 0, isQuiet: false };
     const nobody = { ...counts, version: 0, writesApart: 0, ownApart: false, listed: [], listsAll: true };
-    await members.record('storm', nobody, [{ fingerprint, resource: 'Pod/a', firing: true, alert: 'a', at: 1 }]);
+    await members.record('storm', nobody, [
+      { fingerprint, resource: 'Pod/a', firing: true, alert: 'a', at: 1, said: 1 },
+    ]);
     expect(connection.status).toEqual({ up: true });
   });
 

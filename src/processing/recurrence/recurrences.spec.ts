@@ -136,6 +136,26 @@ describe('Recurrences', () => {
     expect(requests.objects[1]?.status?.signal?.state).toBe('Resolved');
   });
 
+  it('says nothing to the next generation that another replica has opened: it may have resolved since', async () => {
+    const ref = await recurred();
+    const create = requests.create.bind(requests);
+    requests.create = async (request, ...rest) => {
+      requests.create = create;
+      // The other replica was faster.
+      const others = structuredClone(request);
+      others.metadata.annotations = {};
+      const created = await create(others);
+      const { namespace = '', name = '' } = created.metadata;
+      const resolvedAt = new Date(clock.now()).toISOString();
+      requests.touch({ namespace, name }, { signal: { state: 'Resolved', resolvedAt, firingAlerts: [] } });
+      return create(request, ...rest);
+    };
+    replica.recurrences.start();
+    await pass(cooldownMs + 2_000);
+    expect(requests.objects.map(({ status }) => status?.signal?.state)).toEqual(['Firing', 'Resolved']);
+    expect(requests.objects[0]?.metadata.name).toBe(ref.name);
+  });
+
   it('follows what changes while an attempt is under way', async () => {
     const ref = await recurred();
     const [first] = requests.objects;

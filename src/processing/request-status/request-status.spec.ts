@@ -183,6 +183,14 @@ describe('RequestStatus', () => {
     expect(patches()).toBe(7);
   });
 
+  it('does not keep what it refused: its sender comes again, and may say something else by then', async () => {
+    await note([of({ status: 'resolved', endsAt: noon })]);
+    requests.failNext('patch', 'unavailable');
+    await expect(note([of({ startsAt: noon + 1_000 })], 7)).rejects.toMatchObject({ failure: 'unavailable' });
+    await eventually(() => expect(written()?.deduplication?.occurrenceCount).toBe(7));
+    expect(written()?.signal?.state).toBe('Resolved');
+  });
+
   it('keeps what it was told of a request that could not be read, until it can be', async () => {
     requests.failNext('get', 'unavailable');
     index.mode = 'cold';

@@ -18,6 +18,8 @@ import { WriteSchedule } from './write-schedule';
 interface Change {
   /** The last of each alert of the sender. */
   readonly sightings: Map<string, Sighting>;
+  /** Of these alerts it was acknowledged before it is written. */
+  readonly owed: Set<string>;
   seen: Counted | undefined;
   /** Its incident has the next generation: nothing is to be remembered any more. */
   carriedOn: boolean;
@@ -151,6 +153,7 @@ export class RequestStatus {
     if (entry === undefined)
       return Promise.reject(new KubernetesApiError('overloaded', 'too many status patches wait for the API server'));
     merge(entry, sightings, seen);
+    for (const { alert } of sightings) entry.owed.delete(alert);
     const waiter = Promise.withResolvers<KnownRequest | undefined>();
     entry.waiters.push(waiter);
     // It goes on with what others ask for meanwhile.
@@ -163,6 +166,7 @@ export class RequestStatus {
     const entry = this.entryOf(ref, sightings.length > 0 ? maxPending : maxCounting);
     if (entry === undefined) return;
     merge(entry, sightings, seen);
+    for (const { alert } of sightings) entry.owed.add(alert);
     this.schedule(entry, firstCountMs);
   }
 
@@ -174,6 +178,7 @@ export class RequestStatus {
       entry = {
         ref,
         sightings: new Map(),
+        owed: new Set(),
         seen: undefined,
         carriedOn: false,
         waiters: [],
@@ -236,8 +241,8 @@ export class RequestStatus {
   }
 
   /**
-   * Waiters have been told and will be asked again by their sender. All is kept, for others may have been told that it is; not what is refused
-   * for good, which no repetition would write.
+   * What was acknowledged is kept; not what is refused for good, which no repetition would write. Of the rest the senders have been told: they come again,
+   * and may say something else by then.
    */
   private failed(entry: Pending, change: TakenChange, error: unknown): void {
     if (error instanceof KubernetesApiError && isPermanent(error.failure)) {
@@ -249,8 +254,11 @@ export class RequestStatus {
       return;
     }
     entry.failures++;
-    for (const [alert, sighting] of change.sightings)
-      if (!entry.sightings.has(alert)) entry.sightings.set(alert, sighting);
+    for (const [alert, sighting] of change.sightings) {
+      if (!change.owed.has(alert) || entry.sightings.has(alert)) continue;
+      entry.sightings.set(alert, sighting);
+      entry.owed.add(alert);
+    }
     if (change.seen !== undefined) count(entry, change.seen);
     if (change.carriedOn) entry.carriedOn = true;
     if (!this.failing) this.log.warn({ reason: messageOf(error) }, 'status of requests cannot be written now');
@@ -322,8 +330,9 @@ function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
 
 function take(entry: Pending): TakenChange {
   const { seen, carriedOn, waiters } = entry;
-  const taken = { sightings: new Map(entry.sightings), seen, carriedOn, waiters };
+  const taken = { sightings: new Map(entry.sightings), owed: new Set(entry.owed), seen, carriedOn, waiters };
   entry.sightings.clear();
+  entry.owed.clear();
   entry.seen = undefined;
   entry.carriedOn = false;
   entry.waiters = [];

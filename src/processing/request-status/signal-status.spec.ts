@@ -66,6 +66,12 @@ describe('how the signal of a request stands', () => {
       expect(after(resolved(), happens(noon + 1_000))).toMatchObject({ state: 'Firing', firingAlerts: [] });
     });
 
+    it('does not fire again by what was received before it resolved and is written late', () => {
+      const received = (receivedAt: number) => fires('b', noon - minute, { receivedAt });
+      expect(after(resolved(), received(noon - 1))).toBeUndefined();
+      expect(after(resolved(), received(noon))).toMatchObject({ state: 'Firing' });
+    });
+
     it('does not fire again for what happened before it resolved', () => {
       expect(after(resolved(), happens(noon, { severity: 'critical' }))).toBeUndefined();
     });

@@ -74,8 +74,11 @@ function after(before: Standing, sightings: readonly Sighting[], overSince?: num
 
 function afterFiring(standing: Standing, sighting: Sighting, overSince: number | undefined): Standing {
   const { alert, startsAt = 0, severity, occurredAt, receivedAt } = sighting;
+  const { resolvedSince = 0 } = standing;
   // Told late: it was acted upon, or has ended, since then.
-  if (occurredAt !== undefined && occurredAt <= Math.max(overSince ?? 0, standing.resolvedSince ?? 0)) return standing;
+  if (occurredAt !== undefined && occurredAt <= Math.max(overSince ?? 0, resolvedSince)) return standing;
+  // Written late: it has resolved since it was received.
+  if (receivedAt < resolvedSince) return standing;
   return {
     severity: isMoreSevere(severity, standing.severity) ? severity : standing.severity,
     firingAlerts:
@@ -90,7 +93,8 @@ function afterResolved(standing: Standing, { alert, endsAt, receivedAt }: Sighti
   if (firingSince !== undefined && endsAt !== undefined && endsAt < firingSince) return standing;
   const firingAlerts = standing.firingAlerts.filter((one) => one.alert !== alert);
   if (firingAlerts.length > 0 || standing.resolvedSince !== undefined) return { ...standing, firingAlerts };
-  return { severity: standing.severity, resolvedSince: endsAt ?? receivedAt, firingAlerts };
+  // Senders' clocks may be ahead.
+  return { severity: standing.severity, resolvedSince: Math.min(endsAt ?? receivedAt, receivedAt), firingAlerts };
 }
 
 /** Since when an alert fires; `undefined` when it does not. */

@@ -24,6 +24,7 @@ export interface Committed {
 
 interface Waiter {
   readonly change: StormChange;
+  readonly deadline: AbortSignal;
   readonly written: PromiseWithResolvers<Committed>;
 }
 
@@ -81,7 +82,7 @@ export class StormCommits {
     if (this.waiting + size > maxWaiting)
       throw new KubernetesApiError('overloaded', 'too many members of storms wait for the API server');
     const entry = this.entryOf(ref);
-    const waiter = { change, written: Promise.withResolvers<Committed>() };
+    const waiter = { change, deadline, written: Promise.withResolvers<Committed>() };
     entry.waiters.push(waiter);
     entry.changes += size;
     this.waiting += size;
@@ -94,13 +95,17 @@ export class StormCommits {
   }
 
   /**
-   * Whether members of a live storm are counted whose names are lost.
+   * Which of these fingerprints the memory knows as members of a storm, and whether there are members whose names are lost.
    * @throws StateUnavailableError
    */
-  async hasLostNames(request: KnownRequest): Promise<boolean> {
+  async membersAmong(
+    request: KnownRequest,
+    fingerprints: readonly string[],
+  ): Promise<{ readonly known: ReadonlyMap<string, boolean>; readonly hasLostNames: boolean }> {
     const { storm } = request;
-    if (storm === undefined) return false;
-    return storm.approximate || (await this.record(request, storm, { members: [] })).approximate;
+    if (storm === undefined) return { known: new Map(), hasLostNames: false };
+    const { firing, approximate } = await this.record(request, storm, { members: [] }, fingerprints);
+    return { known: firing, hasLostNames: storm.approximate || approximate };
   }
 
   /** As `commit`, for what nobody waits for: that a signal still fires, by which of its alerts. */
@@ -133,7 +138,8 @@ export class StormCommits {
   private async write(entry: Pending): Promise<void> {
     delete entry.timer;
     entry.running = true;
-    const { waiters } = entry;
+    // Who gave up was told to come again, and may say something else by then.
+    const waiters = entry.waiters.filter(({ deadline }) => !deadline.aborted);
     entry.waiters = [];
     entry.changes = 0;
     const due = deadlineIn(writeTimeoutMs);
@@ -162,12 +168,14 @@ export class StormCommits {
   private async apply(ref: RequestRef, all: readonly Waiter[], signal: AbortSignal): Promise<boolean> {
     let waiters = all;
     let firing: Committed['firing'] = new Map();
+    let isAgain = false;
     const decide = async (known: KnownRequest | undefined): Promise<StatusDecision> => {
       const storm = known?.storm;
       if (known === undefined || storm === undefined || known.overSince !== undefined)
         waiters = whoMayStay(waiters, ref, storm);
       if (known === undefined || storm === undefined || waiters.length === 0) return {};
-      const change = together(waiters);
+      const change = together(waiters, isAgain);
+      isAgain = true;
       // After the object was read: who writes between the two makes this write a conflict.
       const tally = await this.record(known, storm, change);
       firing = tally.firing;
@@ -183,10 +191,15 @@ export class StormCommits {
     return asked;
   }
 
-  private record(known: KnownRequest, storm: KnownStorm, { members, unnamed }: Omit<StormChange, 'window'>) {
+  private record(
+    known: KnownRequest,
+    storm: KnownStorm,
+    { members, unnamed }: Omit<StormChange, 'window'>,
+    asked?: readonly string[],
+  ) {
     const recorded = recordedIn(known, storm, storm.writer?.startsWith(this.apart) === true, this.clock.now());
     const begins = storm.version === 0 && unnamed !== undefined ? { ...recorded, ...countsOf(unnamed) } : recorded;
-    return this.members.record(`${keyOf(known)}/${storm.uid}`, begins, members);
+    return this.members.record(`${keyOf(known)}/${storm.uid}`, begins, members, asked);
   }
 }
 
@@ -210,14 +223,18 @@ function countsOf({ count, joinedBy }: UnnamedMembers) {
   };
 }
 
-/** What is said later of a signal counts. */
-function together(waiters: readonly Waiter[]): StormChange {
+/**
+ * What is said later of a signal counts.
+ * @param again whether it may have been recorded before
+ */
+function together(waiters: readonly Waiter[], again: boolean): StormChange {
   const members = new Map<string, MemberChange>();
   let window: StormWindow | undefined;
   let unnamed: UnnamedMembers | undefined;
   const precededBy: string[] = [];
   for (const { change } of waiters) {
-    for (const member of change.members) members.set(`${member.fingerprint} ${member.alert}`, member);
+    for (const member of change.members)
+      members.set(`${member.fingerprint} ${member.alert}`, again ? { ...member, again } : member);
     if (change.window !== undefined && change.window.lastMemberAt >= (window?.lastMemberAt ?? 0))
       window = change.window;
     precededBy.push(...(change.precededBy ?? []));

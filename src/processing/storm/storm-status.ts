@@ -54,10 +54,16 @@ export function changeOf(signal: Signal): MemberChange {
     firing,
     alert: occurredAt === undefined ? alertOf(signal) : unknownAlert,
     at: firing ? startsAt : (endsAt ?? receivedAt),
+    said: occurredAt ?? receivedAt,
     ...namesOf(signal),
     severity,
     occurredAt,
   };
+}
+
+/** The window as the request tells it. */
+export function windowOf({ type, windowStartedAt: openedAt, lastMemberAt }: KnownStorm): StormWindow {
+  return { type, openedAt, lastMemberAt };
 }
 
 /** Whether it tells late of what occurred before its storm was over, or had resolved. */
@@ -65,7 +71,7 @@ export function isBygone({ overSince = 0, resolvedSince = 0 }: KnownRequest, { o
   return occurredAt !== undefined && occurredAt <= Math.max(overSince, resolvedSince);
 }
 
-/** The members that a request names and that still fire. */
+/** The members that a request names and that still fire, to be told to another that may know more. */
 export function firingMembersOf({ storm, severity }: KnownRequest, now: number): MemberChange[] {
   const firing = storm?.affectedResources.filter(({ state }) => state !== 'Resolved') ?? [];
   return firing.map((listed) => ({
@@ -76,6 +82,8 @@ export function firingMembersOf({ storm, severity }: KnownRequest, now: number):
     namespace: listed.namespace ?? '',
     severity,
     at: now,
+    said: 0,
+    again: true,
   }));
 }
 
@@ -117,10 +125,11 @@ export function stormStatusAfter(
   known: KnownRequest,
   storm: KnownStorm,
   tally: StormTally,
-  { members, window, precededBy = [] }: StormChange,
+  { members, window: joined, precededBy = [] }: StormChange,
   writer: string,
   now: number,
 ): { readonly storm: StormStatus; readonly signal?: object } | undefined {
+  const window = joined ?? (storm.version === 0 ? windowOf(storm) : undefined);
   const alertCount = Math.max(storm.alertCount, tally.alertCount);
   const totalAffectedResources = Math.max(storm.totalAffectedResources, tally.totalAffectedResources);
   const resolvedCount = Math.min(alertCount, tally.resolvedCount);
@@ -128,12 +137,14 @@ export function stormStatusAfter(
   const insiders = members.filter(({ fingerprint }) => tally.firing.has(fingerprint));
   const affectedResources = listAfter(storm.affectedResources, insiders, tally.firing);
   const links = [...new Set([...storm.precededBy, ...precededBy])].slice(0, maxAffectedResources);
+  // What names the first member is not yet its status.
+  const isListed = affectedResources === storm.affectedResources && storm.version > 0;
   const isSame =
+    isListed &&
     alertCount === storm.alertCount &&
     resolvedCount === storm.resolvedCount &&
     totalAffectedResources === storm.totalAffectedResources &&
     approximate === storm.approximate &&
-    affectedResources === storm.affectedResources &&
     links.length === storm.precededBy.length;
   const signal = signalAfter(known, alertCount > 0 && resolvedCount === alertCount, insiders, now);
   if (isSame && signal === undefined) return undefined;
@@ -146,7 +157,7 @@ export function stormStatusAfter(
       version: tally.version,
       ...(tally.apart ? { writesApart: storm.writesApart + 1 } : {}),
       ...(approximate ? { countApproximate: true } : {}),
-      ...(affectedResources === storm.affectedResources ? {} : { affectedResources }),
+      ...(isListed ? {} : { affectedResources }),
       ...(window === undefined
         ? {}
         : { windowStartedAt: formatTimestamp(window.openedAt), lastMemberAt: formatTimestamp(window.lastMemberAt) }),

@@ -1,10 +1,11 @@
-import { setImmediate } from 'node:timers/promises';
-import { aProcessor, aState, defaultStormRules, noStorms } from '../../../test/support/a-processor';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
+import { aProcessor, aState, defaultStormRules, inTime, noStorms } from '../../../test/support/a-processor';
 import { aSignal } from '../../../test/support/a-signal';
 import { eventually } from '../../../test/support/eventually';
 import { FakeClock } from '../../../test/support/fake-clock';
 import { FakeRemediationRequestClient } from '../../../test/support/fake-remediation-requests';
 import { deadlineIn } from '../../deadline';
+import { toKnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequest } from '../../kubernetes/remediation-request';
 import type { Signal } from '../../signal/signal';
 import { EmbeddedStormMembers } from '../../state/embedded/embedded-storm-members';
@@ -51,6 +52,16 @@ describe('Storms', () => {
   const storm = () => stormRequests().at(-1)!;
   const over = (request = storm()) =>
     requests.finish({ namespace: request.metadata.namespace ?? '', name: request.metadata.name ?? '' });
+
+  /** As Redis does: replicas made from here on have one memory of members. */
+  const shareMembers = () => {
+    const own = members;
+    members = Object.assign(Object.create(own) as EmbeddedStormMembers, {
+      async record(...[key, recorded, ...rest]: Parameters<EmbeddedStormMembers['record']>) {
+        return { ...(await own.record(key, { ...recorded, ownApart: true }, ...rest)), apart: false };
+      },
+    });
+  };
 
   describe('at the threshold', () => {
     it('has a request for each; one more makes a storm, whose request is created at once', async () => {
@@ -327,6 +338,21 @@ describe('Storms', () => {
       expect(stormRequests()).toHaveLength(2);
     });
 
+    it.each([
+      ['in their cooldown', 10_000, {}],
+      ['after it, of events from before', 301_000, { occurredAt: 1 }],
+    ])('of more than a hundred carry whom they do not name %s, after the memory was lost', async (_, later, more) => {
+      const all = pods(150, 'late', more);
+      await replica.send(all);
+      over();
+      const before = requests.objects.length;
+      clock.advance(later);
+      [state, windows, members] = [aState(clock), new EmbeddedStormWindows(clock), new EmbeddedStormMembers(clock)];
+      expect(await statuses(all, aReplica())).toEqual(times(150, 'duplicate'));
+      expect(requests.objects).toHaveLength(before);
+      expect(await statuses([pod('new', { startsAt: clock.now() })])).toEqual(['created']);
+    });
+
     it('of more than a hundred take nobody who is new when nobody joined for a while', async () => {
       await replica.send(pods(150, 'late'));
       const begun = { startsAt: clock.now() };
@@ -473,13 +499,7 @@ describe('Storms', () => {
       let late: typeof replica;
       const all = ['pod-10', 'pod-11'];
       beforeEach(() => {
-        // As Redis is: shared.
-        const own = members;
-        members = Object.assign(Object.create(own) as EmbeddedStormMembers, {
-          async record(...[key, recorded, said]: Parameters<EmbeddedStormMembers['record']>) {
-            return { ...(await own.record(key, { ...recorded, ownApart: true }, said)), apart: false };
-          },
-        });
+        shareMembers();
         replica = aReplica();
         late = aReplica();
       });
@@ -548,6 +568,62 @@ describe('Storms', () => {
       await replica.send([event]);
       await replica.send(['pod-10', 'pod-11'].map((name) => resolve(name)));
       await replica.send([{ ...alert, status: 'resolved', endsAt: clock.now() }]);
+      expect(storm().status?.signal?.state).toBe('Resolved');
+    });
+
+    it('do not take again what was written, when its answer is late and it has resolved meanwhile', async () => {
+      const patch = requests.patchStatus.bind(requests);
+      requests.patchStatus = async (...args) => {
+        requests.patchStatus = patch;
+        await patch(...args);
+        clock.advance(1_000);
+        await aReplica().send([resolve('late')]);
+        // As the repetition of a patch is told that was applied.
+        return patch(...args);
+      };
+      shareMembers();
+      replica = aReplica();
+      await replica.send([pod('late')]);
+      expect(counts()).toMatchObject({ alertCount: 3, resolvedCount: 1 });
+    });
+
+    it('are not told what its sender gave up saying', async () => {
+      const gone = new AbortController();
+      const release = requests.holdCreates();
+      const first = replica.send([pod('late')]);
+      await delay(50);
+      const second = replica.send([pod('later')], gone.signal);
+      await delay(20);
+      gone.abort();
+      expect(await second).toMatchObject([{ status: 'failed' }]);
+      release();
+      await first;
+      await replica.send([pod('last')]);
+      expect(counts()?.affectedResources?.map(({ name }) => name)).toEqual(['pod-10', 'pod-11', 'late', 'last']);
+    });
+
+    it('know who was recorded and not written, though their window has closed', async () => {
+      requests.failNext('patch', 'unavailable');
+      expect(await statuses([pod('late')])).toEqual(['failed']);
+      clock.advance(61_000);
+      expect(await statuses([pod('late'), pod('new')])).toEqual(['storm_aggregated', 'created']);
+      expect(counts()).toMatchObject({ alertCount: 3 });
+    });
+
+    it('carry the signal that they were created for, though nothing else was recorded', async () => {
+      clock.advance(61_000);
+      const other = (name: string, more: Partial<Signal> = {}) => pod(name, { name: 'Other', ...more });
+      await replica.send(Array.from({ length: 10 }, (_, i) => other(`pod-${i}`)));
+      jest.spyOn(members, 'record').mockRejectedValueOnce(new StateUnavailableError('away'));
+      expect(await statuses([other('crossing')])).toEqual(['failed']);
+      clock.advance(61_000);
+      const before = requests.objects.length;
+      expect(await replica.send([other('crossing')])).toMatchObject([
+        { status: 'duplicate', request: { name: storm().metadata.name } },
+      ]);
+      expect(requests.objects).toHaveLength(before);
+      expect(counts()).toMatchObject({ alertCount: 1, affectedResources: [{ name: 'crossing', state: 'Firing' }] });
+      await replica.send([other('crossing', { status: 'resolved', endsAt: clock.now() })]);
       expect(storm().status?.signal?.state).toBe('Resolved');
     });
 
@@ -719,6 +795,35 @@ describe('Storms', () => {
         expect(counts()).toMatchObject({ alertCount: 152, resolvedCount: 150 });
         await replica.send([resolve('pod-10'), resolve('pod-11')]);
         expect(storm().status?.signal?.state).toBe('Resolved');
+      });
+
+      it('carry nobody who has resolved meanwhile, whichever of the two requests was told', async () => {
+        const one = replica;
+        shareMembers();
+        const other = aReplica();
+        other.index.values();
+        other.index.mode = 'lagging';
+        const create = requests.create.bind(requests);
+        requests.create = async (...args) => {
+          const created = await create(...args);
+          requests.create = create;
+          // By a replica that does not see the new one yet.
+          await other.send([resolve('pod-10')]);
+          return created;
+        };
+        await nextGeneration();
+        await eventually(() =>
+          expect(counts()?.affectedResources).toContainEqual(expect.objectContaining({ name: 'pod-11' })),
+        );
+        expect(counts()?.affectedResources).not.toContainEqual(
+          expect.objectContaining({ name: 'pod-10', state: 'Firing' }),
+        );
+        await one.send([resolve('pod-11')]);
+        const [first, second] = stormRequests().map(({ metadata, spec, status }) =>
+          toKnownRequest({ metadata, spec, status } as RemediationRequest, clock.now()),
+        );
+        await one.storms.carryOn(first!, second!, inTime);
+        expect(counts()?.affectedResources?.find(({ name }) => name === 'pod-11')?.state).toBe('Resolved');
       });
 
       it('are not forgotten when the first write fails', async () => {

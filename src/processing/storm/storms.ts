@@ -3,7 +3,8 @@ import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import { beforeDeadline } from '../../deadline';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
-import type { KnownRequest } from '../../kubernetes/known-request';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
+import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { StormSpec } from '../../kubernetes/remediation-request';
 import type { LogSink } from '../../logging/log-sink';
@@ -20,12 +21,13 @@ import {
   type StormWindows,
 } from '../../state/storm-windows';
 import { concurrently } from '../concurrently';
+import type { Standing } from '../deduplication/standing';
 import type { RequestOpener } from '../request-opener';
 import type { StormMetadata } from '../signal-outcome';
 import { StormOverError, type Committed, type StormCommits } from './storm-commits';
 import { mayCarryUnnamed, names, type StormLookup } from './storm-lookup';
 import { resourceOf, tokensOf, type SignalGroup } from './storm-group';
-import { changeOf, firingMembersOf, isBygone, type MemberChange } from './storm-status';
+import { changeOf, firingMembersOf, isBygone, windowOf, type MemberChange, type StormChange } from './storm-status';
 
 /** Signals of one webhook that are part of one storm. */
 export interface StormySignals {
@@ -33,6 +35,16 @@ export interface StormySignals {
   /** In the order of the webhook; the first may be the one that made a storm of what was before it. */
   readonly signals: readonly [Signal, ...Signal[]];
   readonly window: StormWindow;
+}
+
+/** How a signal stands that a storm's request carries. */
+type Carried = Extract<Standing, { kind: 'carried' }>;
+
+/** What became of new signals when they were counted. */
+export interface PlacedSignals {
+  readonly stormy: readonly StormySignals[];
+  /** Those of a storm that is over, and counts for them. */
+  readonly carried: ReadonlyMap<Signal, Carried>;
 }
 
 /** Signals of one group that may be new to it, and its window where that is known. */
@@ -77,6 +89,7 @@ export class Storms {
     private readonly commits: StormCommits,
     private readonly lookup: StormLookup,
     private readonly index: RemediationRequestIndex,
+    private readonly client: RemediationRequestClient,
     private readonly opener: RequestOpener,
     private readonly clock: Clock,
     private readonly rules: () => StormRules,
@@ -85,10 +98,10 @@ export class Storms {
   ) {}
 
   /**
-   * Counts new signals; answers those that are part of a storm. The others are ordinary.
+   * Counts new signals; answers those that are part of a storm, and those that one carries already. The others are ordinary.
    * @throws StateUnavailableError, KubernetesApiError
    */
-  async place(signals: readonly Signal[], deadline: AbortSignal): Promise<StormySignals[]> {
+  async place(signals: readonly Signal[], deadline: AbortSignal): Promise<PlacedSignals> {
     const groups = new Map<string, { group: SignalGroup; signals: Signal[] }>();
     for (const signal of signals) {
       const group = this.lookup.groupOf(signal);
@@ -100,22 +113,32 @@ export class Storms {
     const found = await concurrently([...groups.keys()], (fingerprint) => this.index.find(fingerprint, deadline));
     const stormy: StormySignals[] = [];
     const asked: Counted[] = [];
+    const carried = new Map<Signal, Carried>();
     let g = 0;
     for (const { group, signals: all } of groups.values()) {
-      const standing = this.lookup.standing(group, found[g++] ?? []);
+      const requests = found[g++] ?? [];
+      const standing = this.lookup.standing(group, requests);
       const last = standing.kind === 'carried' ? standing.request : standing.over;
-      const window = last && windowOf(last);
-      if (last === undefined || window === undefined || last.overSince !== undefined) {
-        asked.push({ group, known: undefined, overSince: last?.overSince, candidates: all });
-        continue;
+      const isLive = last?.overSince === undefined;
+      const mayBeMembers = new Map<Signal, Carried>();
+      for (const signal of all) {
+        const standing = this.lookup.standing(group, requests, signal.occurredAt);
+        if (standing.kind === 'carried') mayBeMembers.set(signal, standing);
       }
-      const members = await this.membersOf(last, window, all);
+      const members = last === undefined ? [] : await this.membersOf(last, [...mayBeMembers.keys()]);
+      const candidates = members.length === 0 ? all : all.filter((signal) => !members.includes(signal));
+      const window = isLive && last?.storm !== undefined ? windowOf(last.storm) : undefined;
+      if (candidates.length > 0) asked.push({ group, known: window, overSince: last?.overSince, candidates });
       const [first, ...rest] = members;
-      if (first !== undefined) stormy.push({ group, signals: [first, ...rest], window });
-      const candidates = first === undefined ? all : all.filter((signal) => !members.includes(signal));
-      if (candidates.length > 0) asked.push({ group, known: window, overSince: undefined, candidates });
+      if (first === undefined) continue;
+      if (window !== undefined) stormy.push({ group, signals: [first, ...rest], window });
+      else
+        for (const member of members) {
+          const standing = mayBeMembers.get(member);
+          if (standing !== undefined) carried.set(member, standing);
+        }
     }
-    if (asked.length === 0) return stormy;
+    if (asked.length === 0) return { stormy, carried };
     const placed = await this.windows.place(asked.map(toCount), this.rules());
     for (const [i, { group, candidates }] of asked.entries()) {
       const placements = placed[i] ?? [];
@@ -126,7 +149,7 @@ export class Storms {
       if (begin.kind === 'crossing') this.unlinked.set(group.fingerprint, begin.before);
       stormy.push({ group, signals: [first, ...rest], window: begin.window });
     }
-    return stormy;
+    return { stormy, carried };
   }
 
   /**
@@ -146,10 +169,7 @@ export class Storms {
     try {
       const opened = await this.requestFor(stormy, claim, classify, deadline);
       if (opened !== 'over') {
-        const before = this.unlinked.get(group.fingerprint) ?? [];
-        const change = { members: said.map(changeOf), window, precededBy: this.requestsOf(before) };
-        const { request } = await this.commits.commit(opened.request, change, deadline);
-        this.unlinked.delete(group.fingerprint);
+        const { request } = await this.commit(opened.request, { members: said.map(changeOf), window }, deadline);
         return { ...opened, request };
       }
     } catch (error) {
@@ -176,12 +196,12 @@ export class Storms {
   async note(request: KnownRequest, said: readonly Signal[], deadline: AbortSignal): Promise<Committed['firing']> {
     const members = said.map(changeOf).filter((member) => !isBygone(request, member));
     if (members.length === 0) return new Map();
-    if (members.every((member) => saysNothingNew(request, member))) {
+    if (!this.unlinked.has(request.fingerprint) && members.every((member) => saysNothingNew(request, member))) {
       // Only which of its alerts fire may be new.
       this.commits.remember(request, { members });
       return new Map(members.map(({ fingerprint }) => [fingerprint, true]));
     }
-    return (await this.commits.commit(request, { members }, deadline)).firing;
+    return (await this.commit(request, { members }, deadline)).firing;
   }
 
   /**
@@ -203,17 +223,26 @@ export class Storms {
     return { request, created: { classification, generation: opened.generation } };
   }
 
-  /** Has a later generation carry the members of an earlier one that still fire. Repeated, it changes nothing. */
+  /** Has a later generation, which exists by now, carry the members of an earlier one that still fire. Repeated, it changes nothing. */
   async carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
-    const { storm } = before;
-    if (storm === undefined) return into;
     const now = this.clock.now();
-    const members = firingMembersOf(before, now);
-    const count = storm.alertCount - storm.resolvedCount - members.length;
+    const last = await this.read(before, deadline);
+    if (last?.storm === undefined) return into;
+    const { type, alertCount, resolvedCount } = last.storm;
+    const members = firingMembersOf(last, now);
+    const count = alertCount - resolvedCount - members.length;
     // Who is named is none of these.
     const unnamed = count > 0 ? { count, joinedBy: now - 1 } : undefined;
-    const window = { type: storm.type, openedAt: now, lastMemberAt: now };
-    return (await this.commits.commit(into, { members, unnamed, window }, deadline)).request;
+    const window = { type, openedAt: now, lastMemberAt: now };
+    const { request } = await this.commits.commit(into, { members, unnamed, window }, deadline);
+    // The earlier one was told of it by who did not see the later one yet, and nobody will say it again.
+    const after = await this.read(before, deadline);
+    const still = new Set(after && firingMembersOf(after, now).map(({ fingerprint }) => fingerprint));
+    const resolved = members
+      .filter(({ fingerprint }) => !still.has(fingerprint))
+      .map((member): MemberChange => ({ ...member, firing: false, said: now }));
+    if (after === undefined || resolved.length === 0) return request;
+    return (await this.commits.commit(into, { members: resolved }, deadline)).request;
   }
 
   /** What a sender is told of the storm that its signal is part of. */
@@ -232,15 +261,30 @@ export class Storms {
   }
 
   /**
-   * Of signals without an entry, those that are part of a live storm already, however long nobody joined: it names them, or their names may be
-   * among those that are lost. While its window is open, who is not named joins by that.
+   * Of signals without an entry, those that are part of a storm already, however long nobody joined: it names them, the memory knows them, or
+   * their names may be among those that are lost. While its window is open, who is not named joins by that.
    */
-  private async membersOf(live: KnownRequest, window: StormWindow, signals: readonly Signal[]) {
-    const isMember = (signal: Signal) => names(live, signal);
-    if (isOpen(window, this.rules(), this.clock.now())) return signals.filter(isMember);
-    const mayBeMember = (signal: Signal) => isMember(signal) || mayCarryUnnamed(live, signal);
-    const members = signals.filter(mayBeMember);
-    return members.every(isMember) || (await this.commits.hasLostNames(live)) ? members : members.filter(isMember);
+  private async membersOf(request: KnownRequest, signals: readonly Signal[]): Promise<readonly Signal[]> {
+    const isNamed = (signal: Signal) => names(request, signal);
+    const isJoined =
+      request.overSince === undefined &&
+      request.storm !== undefined &&
+      isOpen(windowOf(request.storm), this.rules(), this.clock.now());
+    if (isJoined || signals.every(isNamed)) return signals.filter(isNamed);
+    const fingerprints = signals.map(({ fingerprint }) => fingerprint);
+    const { known, hasLostNames } = await this.commits.membersAmong(request, fingerprints);
+    return signals.filter(
+      (signal) =>
+        isNamed(signal) || known.has(signal.fingerprint) || (hasLostNames && mayCarryUnnamed(request, signal)),
+    );
+  }
+
+  /** With the links to what was before, where the storm was not told of that yet. */
+  private async commit(request: KnownRequest, change: StormChange, deadline: AbortSignal): Promise<Committed> {
+    const before = this.unlinked.get(request.fingerprint) ?? [];
+    const committed = await this.commits.commit(request, { ...change, precededBy: this.requestsOf(before) }, deadline);
+    this.unlinked.delete(request.fingerprint);
+    return committed;
   }
 
   private async requestFor(
@@ -287,7 +331,8 @@ export class Storms {
         : { window: formatDuration(patternWindowMs), threshold: patternThreshold };
     // Its identity, name and place are the group's; what it looks like is that of its first signal.
     const signal = { ...first, fingerprint: group.fingerprint, namespace: group.namespace };
-    const storm = { title: group.title, spec: { isStorm: true, type, ...crossed } as const };
+    const spec = { isStorm: true, type, ...crossed } as const;
+    const storm = { title: group.title, spec, firstMember: first.fingerprint };
     const opened = await this.opener.open(
       { signal, firingAlerts: [], claim, storm },
       classification,
@@ -298,6 +343,11 @@ export class Storms {
     this.metrics.stormsDetected.count({ type });
     this.log.warn({ remediation_request: keyOf(opened.request), type }, `storm detected for pattern: ${group.pattern}`);
     return { request: opened.known, created: { classification, generation: opened.generation } };
+  }
+
+  private async read(request: KnownRequest, deadline: AbortSignal): Promise<KnownRequest | undefined> {
+    const found = await this.client.find(request, deadline);
+    return found && toKnownRequest(found, this.clock.now(), request);
   }
 
   private requestsOf(fingerprints: readonly string[]): string[] {
@@ -318,10 +368,6 @@ function toCount({ group, known, overSince, candidates }: Counted): StormGroup {
       tokens: tokensOf(signal),
     })),
   };
-}
-
-function windowOf({ storm }: KnownRequest): StormWindow | undefined {
-  return storm && { type: storm.type, openedAt: storm.windowStartedAt, lastMemberAt: storm.lastMemberAt };
 }
 
 /** The usual re-send: it fires, and nobody had resolved. */

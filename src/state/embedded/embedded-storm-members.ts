@@ -15,6 +15,8 @@ import {
 interface Storm {
   /** By fingerprint: the alerts that fire, by when they began. */
   readonly members: Map<string, Map<string, number>>;
+  /** By fingerprint of those that resolved: when. */
+  readonly ends: Map<string, number>;
   readonly resources: Set<string>;
   resolved: number;
   /** Members whose names are lost, and until when they had joined. */
@@ -53,7 +55,12 @@ export class EmbeddedStormMembers implements StormMembers {
     });
   }
 
-  record(key: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
+  record(
+    key: string,
+    recorded: RecordedMembers,
+    members: readonly StormMember[],
+    asked: readonly string[] = [],
+  ): Promise<StormTally> {
     const known = this.storms.get(key);
     const storm = known !== undefined && knowsAll(known, recorded) ? known : stormOf(recorded);
     if (storm.lost.alerts > 0) storm.approximate = true;
@@ -75,11 +82,13 @@ export class EmbeddedStormMembers implements StormMembers {
       version: storm.version,
       apart: true,
       firing: new Map(
-        members.flatMap(({ fingerprint, firing }) => {
-          const alerts = storm.members.get(fingerprint);
-          if (alerts === undefined) return firing ? [[fingerprint, true] as const] : [];
-          return [[fingerprint, alerts.size > 0] as const];
-        }),
+        [...members, ...asked.map((fingerprint) => ({ fingerprint, firing: false }))].flatMap(
+          ({ fingerprint, firing }) => {
+            const alerts = storm.members.get(fingerprint);
+            if (alerts === undefined) return firing ? [[fingerprint, true] as const] : [];
+            return [[fingerprint, alerts.size > 0] as const];
+          },
+        ),
       ),
     });
   }
@@ -101,6 +110,7 @@ function stormOf(recorded: RecordedMembers): Storm {
   };
   const storm: Storm = {
     members: new Map(),
+    ends: new Map(),
     resources: new Set(),
     resolved: 0,
     lost,
@@ -153,7 +163,8 @@ function fires(storm: Storm, member: StormMember, unnamed: Set<string>): void {
     add(storm, member, new Map([[alert, since]]), isKnown && lost.isQuiet, unnamed);
     return;
   }
-  if (alert === unknownAlert && alerts.size > 0) return;
+  if (alerts.size === 0 && member.said < (storm.ends.get(fingerprint) ?? 1)) return;
+  if (alerts.size > 0 && (alert === unknownAlert || member.again === true)) return;
   if (alerts.size === 0) storm.resolved--;
   if (alert === unknownAlert) {
     alerts.set(alert, 0);
@@ -167,14 +178,23 @@ function fires(storm: Storm, member: StormMember, unnamed: Set<string>): void {
 function resolves(storm: Storm, member: StormMember, unnamed: Set<string>): void {
   const alerts = storm.members.get(member.fingerprint);
   if (alerts === undefined) {
-    if (storm.lost.alerts > 0) add(storm, member, new Map(), true, unnamed);
+    if (storm.lost.alerts === 0) return;
+    add(storm, member, new Map(), true, unnamed);
+    storm.ends.set(member.fingerprint, endOf(member));
     return;
   }
   const alert = alerts.has(member.alert) ? member.alert : unknownAlert;
   const since = alerts.get(alert);
   if (since === undefined || member.at < since) return;
   alerts.delete(alert);
-  if (alerts.size === 0) storm.resolved++;
+  if (alerts.size > 0) return;
+  storm.resolved++;
+  storm.ends.set(member.fingerprint, endOf(member));
+}
+
+/** Senders' clocks may be ahead. */
+function endOf({ at, said }: StormMember): number {
+  return Math.min(at, said);
 }
 
 /** When all that have names have resolved, and those without may all be among them, then all have. */

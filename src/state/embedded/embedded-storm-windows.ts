@@ -67,7 +67,10 @@ export class EmbeddedStormWindows implements StormWindows {
     const open = [counts.window, known].find(
       (window) => window !== undefined && window.openedAt > overSince && isOpen(window, rules, now),
     );
-    if (open === undefined) counts.ordinary = new Set();
+    if (counts.window !== undefined && open === undefined) {
+      counts.ordinary = new Set();
+      counts.patterns.clear();
+    }
     counts.window = open;
 
     return candidates.map((candidate) => {
@@ -94,10 +97,11 @@ export class EmbeddedStormWindows implements StormWindows {
 
     const isRate = rate.size > rules.rateThreshold;
     if (isRate || resources.size > rules.patternThreshold) {
-      const before = isRate ? [...rate.keys()] : similar.map((other) => other.candidate.fingerprint);
+      const alike = similar.map((other) => other.candidate.fingerprint);
+      const before = isRate ? [...rate.keys()] : alike;
       counts.window = { type: isRate ? 'rate' : 'pattern', openedAt: now, lastMemberAt: now };
       const isOther = (other: string) => other !== fingerprint;
-      counts.ordinary = new Set([...rate.keys(), ...before].filter(isOther));
+      counts.ordinary = new Set([...rate.keys(), ...alike].filter(isOther));
       rate.clear();
       patterns.clear();
       return { kind: 'crossing', window: counts.window, before: before.filter(isOther).slice(0, maxBefore) };

@@ -6,10 +6,10 @@ import { redisScript } from './redis-script';
  *
  * KEYS: a hash with the counts `n` (named members), `s` (of them resolved) and `r` (resources), the same of members whose names
  * are lost (`bn`, `bs`, `br`), `l` until when those had joined, `q` 1 when that was long ago, `d` members that may be two, `a` once there were any, `v` its version, `p` the writes without it,
- * `m:<fingerprint>`: the alerts that fire, as JSON by when they began, and `r:<resource>`.
- * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`, `all` 1 when those are all), and `members`: each with
- * `f`ingerprint, `r`esource, `on`, alert `x` and time `t`.
- * Answers alerts, resolved ones, resources, 1 when that is approximate, the version, and of each of the members 1 while it fires,
+ * `m:<fingerprint>`: the alerts that fire, as JSON by when they began, `e:<fingerprint>`: when it resolved, and `r:<resource>`.
+ * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`, `all` 1 when those are all), `members`: each with
+ * `f`ingerprint, `r`esource, `on`, alert `x`, time `t`, `w`hen it was said, and whether that is `again`; and the fingerprints `asked`.
+ * Answers alerts, resolved ones, resources, 1 when that is approximate, the version, and of each of the members, and of who is asked for, 1 while it fires,
  * 0 when it has resolved, -1 when it is none.
  */
 export const membersScript = redisScript(`
@@ -49,7 +49,9 @@ local function fires(member, alerts)
     add(member, { [member.x] = member.x ~= '${unknownAlert}' and member.t or 0 }, c.bn > 0 and c.q == 1 and member.t <= c.l)
     return
   end
-  if member.x == '${unknownAlert}' and next(alerts) then return end
+  if next(alerts) then
+    if member.x == '${unknownAlert}' or member.again then return end
+  elseif member.w < tonumber(redis.call('HGET', key, 'e:' .. member.f) or 1) then return end
   local before = cjson.encode(alerts)
   if not next(alerts) then c.s = c.s - 1 end
   if member.x == '${unknownAlert}' then return save(member.f, { [member.x] = 0 }) end
@@ -62,16 +64,25 @@ local function fires(member, alerts)
   if cjson.encode(alerts) ~= before then save(member.f, alerts) end
 end
 
+-- Senders' clocks may be ahead.
+local function saveEnd(member) redis.call('HSET', key, 'e:' .. member.f, math.min(member.t, member.w)) end
+
 local function resolves(member, alerts)
   if not alerts then
-    if c.bn > 0 then add(member, {}, true) end
+    if c.bn > 0 then
+      add(member, {}, true)
+      saveEnd(member)
+    end
     return
   end
   local alert = alerts[member.x] and member.x or '${unknownAlert}'
   local since = alerts[alert]
   if not since or member.t < since then return end
   alerts[alert] = nil
-  if not next(alerts) then c.s = c.s + 1 end
+  if not next(alerts) then
+    c.s = c.s + 1
+    saveEnd(member)
+  end
   save(member.f, alerts)
 end
 
@@ -102,9 +113,13 @@ redis.call('PEXPIRE', key, ARGV[1])
 local resolved = c.s + c.bs
 if c.s == c.n and c.bn - c.bs <= c.d then resolved = c.n + c.bn end
 local reply = { c.n + c.bn, resolved, c.r + c.br, c.a, c.v }
-for i, member in ipairs(input.members) do
+for _, member in ipairs(input.members) do
   local known = redis.call('HGET', key, 'm:' .. member.f)
-  reply[5 + i] = known and (known == '{}' and 0 or 1) or (member.on and 1 or -1)
+  reply[#reply + 1] = known and (known == '{}' and 0 or 1) or (member.on and 1 or -1)
+end
+for _, fingerprint in ipairs(input.asked) do
+  local known = redis.call('HGET', key, 'm:' .. fingerprint)
+  reply[#reply + 1] = known and (known == '{}' and 0 or 1) or -1
 end
 return cjson.encode(reply)
 `);

@@ -17,7 +17,12 @@ export class RedisStormMembers implements StormMembers {
     private readonly keyPrefix: string,
   ) {}
 
-  async record(storm: string, recorded: RecordedMembers, members: readonly StormMember[]): Promise<StormTally> {
+  async record(
+    storm: string,
+    recorded: RecordedMembers,
+    members: readonly StormMember[],
+    asked: readonly string[] = [],
+  ): Promise<StormTally> {
     const input = {
       n: recorded.alertCount,
       s: recorded.resolvedCount,
@@ -28,7 +33,14 @@ export class RedisStormMembers implements StormMembers {
       q: recorded.isQuiet ? 1 : 0,
       listed: recorded.listed.map(encode),
       all: recorded.listsAll ? 1 : 0,
-      members: members.map((member) => ({ ...encode(member), x: member.alert, t: member.at })),
+      members: members.map((member) => ({
+        ...encode(member),
+        x: member.alert,
+        t: member.at,
+        w: member.said,
+        again: member.again,
+      })),
+      asked: asked.map(shortened),
     };
     const [alertCount, resolvedCount, resources, approximate, version, ...states] = await this.connection.run(
       membersScript,
@@ -46,7 +58,9 @@ export class RedisStormMembers implements StormMembers {
       version: Number(version),
       apart: false,
       firing: new Map(
-        members.flatMap(({ fingerprint }, i) => (states[i] === -1 ? [] : [[fingerprint, states[i] === 1] as const])),
+        [...members.map(({ fingerprint }) => fingerprint), ...asked].flatMap((fingerprint, i) =>
+          states[i] === -1 ? [] : [[fingerprint, states[i] === 1] as const],
+        ),
       ),
     };
   }
