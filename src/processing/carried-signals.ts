@@ -148,10 +148,7 @@ export class CarriedSignals {
       for (const signal of members) {
         const { fingerprint } = signal;
         const fires = firing.get(fingerprint);
-        if (fires === undefined && isBeingCarriedOn(storm)) {
-          const early = new KubernetesApiError('conflict', 'the storm does not carry its members yet');
-          outcomes.set(signal, toUnprocessed(signal, early));
-        } else if (fires === undefined) outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'no_request' });
+        if (fires === undefined) outcomes.set(signal, { status: 'resolved', fingerprint, reason: 'no_request' });
         else
           outcomes.set(signal, {
             status: 'resolved',
@@ -204,11 +201,6 @@ export class CarriedSignals {
 /** In this order firing wins over what resolved in the same webhook. */
 function firingLast(signals: readonly Signal[]): Signal[] {
   return signals.toSorted((a, b) => Number(isFiring(a)) - Number(isFiring(b)));
-}
-
-/** Whether it is a later generation that was created, and not told yet who goes on in it. */
-function isBeingCarriedOn({ generation, storm }: KnownRequest): boolean {
-  return generation > 1 && storm?.version === 0;
 }
 
 function addTo<T>(storms: ByStorm<T>, request: KnownRequest, members: readonly T[]): void {

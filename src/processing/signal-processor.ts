@@ -113,11 +113,6 @@ export class SignalProcessor {
     return outcome;
   }
 
-  /** Has a later generation of a storm carry the members of an earlier one that still fire. */
-  carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
-    return this.storms.carryOn(before, into, deadline);
-  }
-
   /** Opens the next generation of a storm, of which signals were received, and answered, before. Never rejects. */
   async reopenStorm(
     signal: Signal,

@@ -9,7 +9,7 @@ import { keyOf, type RequestRef } from '../request-ref';
 export interface StatusDecision {
   /** Merged into it; absent when it stands as it should. */
   readonly patch?: object | undefined;
-  /** Whether that it stands as it should has to be true of the object itself, not only of what the watch shows. */
+  /** Whether it tells of what is said once: that it stands as it should has to be true of the object itself, and of the last generation. */
   readonly mustBeSo?: boolean;
 }
 
@@ -43,12 +43,16 @@ export class StatusWriter {
   ): Promise<WrittenStatus> {
     const watched = this.index.get(ref);
     let known = watched;
+    let hasRecurred = false;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       known ??= await this.read(ref, signal);
       const asked = known === undefined || known !== watched;
       const { patch, mustBeSo = false } = await decide(known);
       if (known === undefined || (patch === undefined && (asked || !mustBeSo)))
         return { request: known, patched: false, asked };
+      if (mustBeSo && this.isCarriedOn(known, hasRecurred))
+        throw new KubernetesApiError('conflict', `what ${keyOf(ref)} carries goes on in its next generation`);
+      hasRecurred ||= known.recurredAt !== undefined;
       const { resourceVersion } = known;
       known = undefined;
       if (patch === undefined) continue;
@@ -60,6 +64,19 @@ export class StatusWriter {
       }
     }
     throw new KubernetesApiError('conflict', `the status of ${keyOf(ref)} keeps changing`);
+  }
+
+  /** @param hasRecurred whether it waited for its next generation a moment ago */
+  private isCarriedOn(known: KnownRequest, hasRecurred: boolean): boolean {
+    const { fingerprint, namespace, generation, overSince, recurredAt, resolvedSince } = known;
+    if (overSince === undefined || recurredAt !== undefined) return false;
+    if (hasRecurred && resolvedSince === undefined) return true;
+    const isLater = (other: KnownRequest) =>
+      other.fingerprint === fingerprint &&
+      other.namespace === namespace &&
+      other.generation > generation &&
+      other.overSince === undefined;
+    return this.index.peek(fingerprint).some(isLater);
   }
 
   private async read(ref: RequestRef, signal: AbortSignal): Promise<KnownRequest | undefined> {

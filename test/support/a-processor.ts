@@ -117,7 +117,7 @@ export function aProcessor(
   const status = new RequestStatus(writer, log);
   const { windows = new EmbeddedStormWindows(clock), members = new EmbeddedStormMembers(clock) } = storm;
   const commits = new StormCommits(members, writer, clock, () => 20);
-  const storms = new Storms(windows, commits, lookup, index, requests, opener, clock, () => stormRules, metrics, log);
+  const storms = new Storms(windows, commits, lookup, index, opener, clock, () => stormRules, metrics, log);
   const processor = new SignalProcessor(
     authorizer,
     deduplication,
@@ -129,7 +129,7 @@ export function aProcessor(
     metrics,
     new Set(['Watchdog']),
   );
-  const recurrences = new Recurrences(index, requests, status, processor, clock, cooldownMs, [fallbackNamespace], log);
+  const recurrences = new Recurrences(index, requests, writer, status, processor, storms, clock, cooldownMs, [fallbackNamespace], log);
   return {
     processor,
     /** Sends as a caller that may send for all namespaces, unless `reviews` says otherwise. */

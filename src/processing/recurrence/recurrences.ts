@@ -2,7 +2,7 @@ import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { messageOf } from '../../error-message';
-import { toKnownRequest, type KnownAlert, type KnownRequest } from '../../kubernetes/known-request';
+import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import { signalOf } from '../../kubernetes/remediation-request.signal';
@@ -12,6 +12,8 @@ import { refOf } from '../deduplication/deduplication';
 import { standingOf } from '../deduplication/standing';
 import type { RequestStatus } from '../request-status/request-status';
 import type { SignalProcessor } from '../signal-processor';
+import type { StatusWriter } from '../status-writer';
+import type { Storms } from '../storm/storms';
 
 const attemptMs = 4_500;
 const retryMs = 5_000;
@@ -38,8 +40,10 @@ export class Recurrences {
   constructor(
     private readonly index: RemediationRequestIndex,
     private readonly client: RemediationRequestClient,
+    private readonly writer: StatusWriter,
     private readonly status: RequestStatus,
     private readonly processor: SignalProcessor,
+    private readonly storms: Storms,
     private readonly clock: Clock,
     private readonly cooldownMs: number,
     /** Where requests lie whose signal is about another namespace. */
@@ -112,49 +116,59 @@ export class Recurrences {
 
     const standing = standingOf(known, this.clock.now(), this.cooldownMs);
     if (standing.kind === 'carried' && isSameRequest(standing.request, request)) return false;
-    if (standing.kind === 'carried' || (standing.over && !isSameRequest(standing.over, request))) {
-      const later =
-        standing.kind === 'carried' && standing.request.overSince === undefined ? standing.request : undefined;
-      if (current.storm !== undefined && later?.storm !== undefined)
-        await this.processor.carryOn(current, later, deadline);
-      this.status.carriedOn(refOf(request));
-      return true;
-    }
     const object = await this.client.find(refOf(request), deadline);
     if (object === undefined) return true;
     // The watch may lag behind: it may have resolved at another replica.
-    const { overSince, recurredAt, firingAlerts } = toKnownRequest(object, this.clock.now(), current);
-    if (overSince === undefined || recurredAt === undefined) return true;
+    const last = toKnownRequest(object, this.clock.now(), current);
+    if (last.overSince === undefined || last.recurredAt === undefined) return true;
+    if (standing.kind === 'carried' || (standing.over && !isSameRequest(standing.over, request))) {
+      const later = standing.kind === 'carried' && standing.request.overSince === undefined && standing.request.storm;
+      if (last.storm !== undefined && later) {
+        await this.storms.carryOn(last, standing.request, deadline);
+        await this.finish(last, refOf(standing.request), deadline);
+      } else await this.finish(last, undefined, deadline);
+      return true;
+    }
     const signal = signalOf(object, this.clock.now());
     // Who may write requests into one namespace could otherwise have us create them in another.
     if (!this.places.includes(request.namespace) && request.namespace !== signal.namespace) return true;
     const outcome =
       object.spec.storm === undefined
-        ? await this.processor.reopen(signal, firingAlerts, deadline)
-        : await this.processor.reopenStorm(signal, current, object.spec.storm, deadline);
-    if (outcome.status === 'failed') return false;
-    if (outcome.status === 'created' && object.spec.storm === undefined)
-      await this.tellResolved(current, firingAlerts, outcome.request, deadline);
+        ? await this.processor.reopen(signal, last.firingAlerts, deadline)
+        : await this.processor.reopenStorm(signal, last, object.spec.storm, deadline);
+    if (outcome.status !== 'created' && outcome.status !== 'duplicate') return outcome.status !== 'failed';
     // What it recurred of could not be read, and counts for as long as that is so.
-    if (outcome.status === 'duplicate' && isSameRequest(outcome.request, request)) return false;
-    this.status.carriedOn(refOf(request));
+    if (isSameRequest(outcome.request, request)) return false;
+    // What somebody else has opened may know more of a single incident by now.
+    const isTold = outcome.status === 'created' || last.storm !== undefined;
+    await this.finish(last, isTold ? outcome.request : undefined, deadline);
     return true;
   }
 
-  /** Tells the next generation what resolved while it was being created: the request before it was told, and nobody will say it again. */
+  /**
+   * Forgets that it recurred, for the next generation carries that. Until then it may have been told of what resolved, by who did not see the
+   * next one yet, and nobody will say it again.
+   * @param next who is to be told of that
+   */
+  private async finish(last: KnownRequest, next: RequestRef | undefined, deadline: AbortSignal): Promise<void> {
+    const decide = async (known: KnownRequest | undefined) => {
+      if (known === undefined) return {};
+      if (next !== undefined && last.storm !== undefined) await this.storms.tellResolved(last, known, next, deadline);
+      else if (next !== undefined) await this.tellResolved(last, known, next, deadline);
+      return known.recurredAt === undefined ? {} : { patch: { signal: { recurredAt: null } } };
+    };
+    await this.writer.write(refOf(last), decide, deadline);
+  }
+
   private async tellResolved(
-    before: KnownRequest,
-    firingAlerts: readonly KnownAlert[],
+    { firingAlerts, severity }: KnownRequest,
+    after: KnownRequest,
     next: RequestRef,
     deadline: AbortSignal,
   ): Promise<void> {
-    const now = this.clock.now();
-    const object = await this.client.find(refOf(before), deadline);
-    if (object === undefined) return;
-    const still = toKnownRequest(object, now, before).firingAlerts;
     const resolved = firingAlerts
-      .filter(({ alert }) => !still.some((one) => one.alert === alert))
-      .map(({ alert }) => ({ status: 'resolved' as const, alert, severity: before.severity, receivedAt: now }));
+      .filter(({ alert }) => !after.firingAlerts.some((one) => one.alert === alert))
+      .map(({ alert }) => ({ status: 'resolved' as const, alert, severity, receivedAt: this.clock.now() }));
     if (resolved.length > 0) await this.status.note(next, this.index.get(next), resolved, undefined, deadline);
   }
 }

@@ -216,13 +216,20 @@ describe('RequestStatus', () => {
     expect(written()?.signal).toMatchObject({ state: 'Firing' });
   });
 
-  it('removes what was remembered of an incident that has its next generation', async () => {
+  it('does not tell a request what resolved, when its next generation carries that by now', async () => {
     requests.finish(ref);
     await note([sightingOf(signal)]);
-    expect(written()?.signal?.recurredAt).toBeDefined();
-    status.carriedOn(ref);
-    await eventually(() => expect(written()?.signal?.recurredAt).toBeUndefined());
+    index.values();
+    index.mode = 'lagging';
+    requests.touch(ref, { signal: { state: 'Firing', firingAlerts: requests.objects[0]?.spec.firingAlerts ?? [] } });
+    await expect(note([of({ status: 'resolved' })])).rejects.toMatchObject({ failure: 'conflict' });
     expect(written()?.signal?.state).toBe('Firing');
+    // Not yet, for all that is known.
+    requests.touch(ref, {
+      signal: { ...written()?.signal, state: 'Firing', recurredAt: new Date(noon).toISOString() },
+    });
+    index.mode = 'current';
+    expect(await note([of({ status: 'resolved' })])).toMatchObject({ resolvedSince: expect.any(Number) });
   });
 
   it('writes what is open when it is told to end', async () => {

@@ -21,8 +21,6 @@ interface Change {
   /** Of these alerts it was acknowledged before it is written. */
   readonly owed: Set<string>;
   seen: Counted | undefined;
-  /** Its incident has the next generation: nothing is to be remembered any more. */
-  carriedOn: boolean;
 }
 
 type Counted = { -readonly [Member in keyof Occurrences]: Occurrences[Member] };
@@ -67,7 +65,7 @@ const writeTimeoutMs = 4_500;
 export class RequestStatus {
   private readonly pending = new Map<string, Pending>();
   /** What a sender waits for is not held up by it, and what decides about requests not by counts. */
-  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), isUrgent);
+  private readonly counts = new WriteSchedule<Pending>((entry) => this.write(entry), hasSightings);
   private failing = false;
   /** Whose refusal is told. */
   private readonly refused = recentlyUsed<string, true>(maxRefused);
@@ -123,18 +121,10 @@ export class RequestStatus {
     return this.now(ref, sightings, seen, deadline);
   }
 
-  /** The incident of a request that is over has the next generation: what it remembered for that is removed. */
-  carriedOn(ref: RequestRef): void {
-    const entry = this.entryOf(ref);
-    if (entry === undefined) return;
-    entry.carriedOn = true;
-    this.schedule(entry, firstCountMs);
-  }
-
   /** Writes what is still open, counts of the last second as well, for as long as the deadline allows. Nothing comes after it. */
   async flush(deadline: AbortSignal): Promise<void> {
     this.ending = true;
-    const open = [...this.pending.values()].sort((a, b) => Number(isUrgent(b)) - Number(isUrgent(a)));
+    const open = [...this.pending.values()].sort((a, b) => Number(hasSightings(b)) - Number(hasSightings(a)));
     // Not all at once: the client refuses what waits beyond its bound.
     await concurrently(open, (entry) => beforeDeadline(entry.running ?? this.write(entry), deadline)).catch(
       () => undefined,
@@ -180,7 +170,6 @@ export class RequestStatus {
         sightings: new Map(),
         owed: new Set(),
         seen: undefined,
-        carriedOn: false,
         waiters: [],
         running: undefined,
         changing: false,
@@ -260,7 +249,6 @@ export class RequestStatus {
       entry.owed.add(alert);
     }
     if (change.seen !== undefined) count(entry, change.seen);
-    if (change.carriedOn) entry.carriedOn = true;
     if (!this.failing) this.log.warn({ reason: messageOf(error) }, 'status of requests cannot be written now');
     this.failing = true;
   }
@@ -319,22 +307,16 @@ function hasSightings(entry: Pending | undefined): boolean {
   return entry !== undefined && entry.sightings.size > 0;
 }
 
-/** Whether more than a count is to be written. */
-function isUrgent(entry: Pending): boolean {
-  return hasSightings(entry) || entry.carriedOn;
-}
-
-function hasWork({ sightings, seen, carriedOn, waiters }: Pending): boolean {
-  return sightings.size > 0 || seen !== undefined || carriedOn || waiters.length > 0;
+function hasWork({ sightings, seen, waiters }: Pending): boolean {
+  return sightings.size > 0 || seen !== undefined || waiters.length > 0;
 }
 
 function take(entry: Pending): TakenChange {
-  const { seen, carriedOn, waiters } = entry;
-  const taken = { sightings: new Map(entry.sightings), owed: new Set(entry.owed), seen, carriedOn, waiters };
+  const { seen, waiters } = entry;
+  const taken = { sightings: new Map(entry.sightings), owed: new Set(entry.owed), seen, waiters };
   entry.sightings.clear();
   entry.owed.clear();
   entry.seen = undefined;
-  entry.carriedOn = false;
   entry.waiters = [];
   return taken;
 }
@@ -342,21 +324,14 @@ function take(entry: Pending): TakenChange {
 /** Counts go along with what must be written anyway; alone they wait until they are due. */
 function patchFor(
   known: KnownRequest,
-  { sightings, seen, carriedOn }: Change,
+  { sightings, seen }: Change,
   countsAreDue: boolean,
 ): { readonly patch?: object; readonly postponed?: Occurrences } {
   // How a storm stands is written by its group commits.
   const isStorm = known.storm !== undefined;
   const signal = isStorm ? undefined : signalStatusAfter(known, [...sightings.values()]);
   const deduplication = isStorm ? undefined : seen && deduplicationAfter(known, seen);
-  const forgets = carriedOn && known.recurredAt !== undefined;
-  if (signal === undefined && !forgets) {
-    if (deduplication === undefined || seen === undefined) return {};
-    return countsAreDue ? { patch: { deduplication } } : { postponed: seen };
-  }
-  const patch = {
-    signal: { ...signal, ...(forgets ? { recurredAt: null } : {}) },
-    ...(deduplication ? { deduplication } : {}),
-  };
-  return { patch };
+  if (signal !== undefined) return { patch: { signal, ...(deduplication ? { deduplication } : {}) } };
+  if (deduplication === undefined || seen === undefined) return {};
+  return countsAreDue ? { patch: { deduplication } } : { postponed: seen };
 }

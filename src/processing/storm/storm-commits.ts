@@ -232,9 +232,11 @@ function together(waiters: readonly Waiter[], again: boolean): StormChange {
   let window: StormWindow | undefined;
   let unnamed: UnnamedMembers | undefined;
   const precededBy: string[] = [];
+  // What goes on from an earlier generation was said before all else.
+  const said = waiters.flatMap(({ change }) => change.members).toSorted((a, b) => a.said - b.said);
+  for (const member of said)
+    members.set(`${member.fingerprint} ${member.alert}`, again ? { ...member, again } : member);
   for (const { change } of waiters) {
-    for (const member of change.members)
-      members.set(`${member.fingerprint} ${member.alert}`, again ? { ...member, again } : member);
     if (change.window !== undefined && change.window.lastMemberAt >= (window?.lastMemberAt ?? 0))
       window = change.window;
     precededBy.push(...(change.precededBy ?? []));

@@ -45,6 +45,21 @@ export class StormLookup {
     if (request === undefined || request.overSince !== undefined) return undefined;
     return names(request, signal) ? request : undefined;
   }
+
+  /** The generation before this one, while it is not sure yet that this one carries all that go on from it. */
+  carriedOnBy({ fingerprint, namespace, generation }: KnownRequest): KnownRequest | undefined {
+    return this.index
+      .peek(fingerprint)
+      .find(
+        (request) =>
+          request.fingerprint === fingerprint &&
+          request.namespace === namespace &&
+          request.generation < generation &&
+          request.storm !== undefined &&
+          request.overSince !== undefined &&
+          request.recurredAt !== undefined,
+      );
+  }
 }
 
 /** Whether a storm has members that its request does not name, and the signal began before the last of all joined. */

@@ -137,8 +137,9 @@ export function stormStatusAfter(
   const insiders = members.filter(({ fingerprint }) => tally.firing.has(fingerprint));
   const affectedResources = listAfter(storm.affectedResources, insiders, tally.firing);
   const links = [...new Set([...storm.precededBy, ...precededBy])].slice(0, maxAffectedResources);
-  // What names the first member is not yet its status.
-  const isListed = affectedResources === storm.affectedResources && storm.version > 0;
+  // What names the first member is not yet its status; who is no member writes none.
+  const isBegun = storm.version > 0 || (insiders.length === 0 && joined === undefined);
+  const isListed = affectedResources === storm.affectedResources && isBegun;
   const isSame =
     isListed &&
     alertCount === storm.alertCount &&

@@ -753,7 +753,30 @@ describe('Storms', () => {
       expect(counts()?.precededBy).toHaveLength(10);
     });
 
+    it('have resolved when all have, before their next generation was there', async () => {
+      over();
+      await replica.send([pod('pod-10'), pod('pod-11')]);
+      shareMembers();
+      const other = aReplica();
+      other.index.values();
+      other.index.mode = 'lagging';
+      const create = requests.create.bind(requests);
+      requests.create = async (...args) => {
+        requests.create = create;
+        await other.send([resolve('pod-10'), resolve('pod-11')]);
+        return create(...args);
+      };
+      clock.advance(300_001);
+      replica.recurrences.start();
+      await eventually(() =>
+        expect(stormRequests().map(({ status }) => status?.signal?.state)).toEqual(['Resolved', 'Resolved']),
+      );
+      replica.recurrences.stop();
+      expect(counts()).toMatchObject({ alertCount: 2, resolvedCount: 2 });
+    });
+
     describe('when the next generation is opened', () => {
+      const stateOf = (name: string) => counts()?.affectedResources?.find((one) => one.name === name)?.state;
       const nextGeneration = async () => {
         clock.advance(300_001);
         replica.recurrences.start();
@@ -812,18 +835,54 @@ describe('Storms', () => {
           return created;
         };
         await nextGeneration();
-        await eventually(() =>
-          expect(counts()?.affectedResources).toContainEqual(expect.objectContaining({ name: 'pod-11' })),
-        );
-        expect(counts()?.affectedResources).not.toContainEqual(
-          expect.objectContaining({ name: 'pod-10', state: 'Firing' }),
-        );
+        await eventually(() => expect(stateOf('pod-11')).toBe('Firing'));
+        await eventually(() => expect(stateOf('pod-10')).toBe('Resolved'));
         await one.send([resolve('pod-11')]);
         const [first, second] = stormRequests().map(({ metadata, spec, status }) =>
           toKnownRequest({ metadata, spec, status } as RemediationRequest, clock.now()),
         );
         await one.storms.carryOn(first!, second!, inTime);
-        expect(counts()?.affectedResources?.find(({ name }) => name === 'pod-11')?.state).toBe('Resolved');
+        expect(stateOf('pod-11')).toBe('Resolved');
+      });
+
+      it('are told of an end before their new request carries it', async () => {
+        const create = requests.create.bind(requests);
+        requests.create = async (...args) => {
+          const created = await create(...args);
+          requests.create = create;
+          expect(await replica.send([resolve('pod-10')])).toMatchObject([{ status: 'resolved', reason: 'resolved' }]);
+          return created;
+        };
+        await nextGeneration();
+        await eventually(() => expect(stateOf('pod-11')).toBe('Firing'));
+        await eventually(() => expect(stateOf('pod-10')).toBe('Resolved'));
+      });
+
+      it('are told of an end until the request before is done with, and then its sender is told to come again', async () => {
+        shareMembers();
+        const other = aReplica();
+        other.index.values();
+        other.index.mode = 'lagging';
+        const patchStatus = requests.patchStatus.bind(requests);
+        const forgets = { signal: { recurredAt: null } };
+        let told: unknown;
+        requests.patchStatus = async (ref, status, ...rest) => {
+          if (JSON.stringify(status) === JSON.stringify(forgets)) {
+            requests.patchStatus = patchStatus;
+            told = await other.send([resolve('pod-10')]);
+          }
+          return patchStatus(ref, status, ...rest);
+        };
+        await nextGeneration();
+        expect(told).toMatchObject([{ status: 'resolved' }]);
+        await eventually(() => expect(stateOf('pod-10')).toBe('Resolved'));
+        await eventually(() => expect(stormRequests()[0]?.status?.signal?.recurredAt).toBeUndefined());
+        expect(await other.send([resolve('pod-11')])).toMatchObject([
+          { status: 'failed', reason: 'kubernetes_conflict' },
+        ]);
+        other.index.mode = 'current';
+        expect(await other.send([resolve('pod-11')])).toMatchObject([{ status: 'resolved' }]);
+        expect(stateOf('pod-11')).toBe('Resolved');
       });
 
       it('are not forgotten when the first write fails', async () => {

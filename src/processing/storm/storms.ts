@@ -3,8 +3,7 @@ import type { Clock } from '../../clock';
 import { formatDuration } from '../../config/duration';
 import { beforeDeadline } from '../../deadline';
 import type { Classification } from '../../kubernetes/remediation-request.factory';
-import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
-import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
+import type { KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { StormSpec } from '../../kubernetes/remediation-request';
 import type { LogSink } from '../../logging/log-sink';
@@ -89,7 +88,6 @@ export class Storms {
     private readonly commits: StormCommits,
     private readonly lookup: StormLookup,
     private readonly index: RemediationRequestIndex,
-    private readonly client: RemediationRequestClient,
     private readonly opener: RequestOpener,
     private readonly clock: Clock,
     private readonly rules: () => StormRules,
@@ -201,7 +199,13 @@ export class Storms {
       this.commits.remember(request, { members });
       return new Map(members.map(({ fingerprint }) => [fingerprint, true]));
     }
-    return (await this.commit(request, { members }, deadline)).firing;
+    const before = this.lookup.carriedOnBy(request);
+    const { firing } = await this.commit(request, { members }, deadline);
+    const untold = members.filter((member) => !member.firing && !firing.has(member.fingerprint));
+    if (before === undefined || untold.length === 0) return firing;
+    // Who goes on with it from the one before will be told by that.
+    const earlier = await this.commits.commit(before, { members: untold }, deadline);
+    return new Map([...firing, ...earlier.firing]);
   }
 
   /**
@@ -225,24 +229,30 @@ export class Storms {
 
   /** Has a later generation, which exists by now, carry the members of an earlier one that still fire. Repeated, it changes nothing. */
   async carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
+    if (before.storm === undefined) return into;
     const now = this.clock.now();
-    const last = await this.read(before, deadline);
-    if (last?.storm === undefined) return into;
-    const { type, alertCount, resolvedCount } = last.storm;
-    const members = firingMembersOf(last, now);
+    const { type, alertCount, resolvedCount } = before.storm;
+    const members = firingMembersOf(before, now);
     const count = alertCount - resolvedCount - members.length;
     // Who is named is none of these.
     const unnamed = count > 0 ? { count, joinedBy: now - 1 } : undefined;
     const window = { type, openedAt: now, lastMemberAt: now };
-    const { request } = await this.commits.commit(into, { members, unnamed, window }, deadline);
-    // The earlier one was told of it by who did not see the later one yet, and nobody will say it again.
-    const after = await this.read(before, deadline);
-    const still = new Set(after && firingMembersOf(after, now).map(({ fingerprint }) => fingerprint));
-    const resolved = members
+    return (await this.commits.commit(into, { members, unnamed, window }, deadline)).request;
+  }
+
+  /** Tells a later generation, which carries on with `before`, who of that has resolved by what the earlier one says now. */
+  async tellResolved(
+    before: KnownRequest,
+    after: KnownRequest,
+    into: RequestRef,
+    deadline: AbortSignal,
+  ): Promise<void> {
+    const now = this.clock.now();
+    const still = new Set(firingMembersOf(after, now).map(({ fingerprint }) => fingerprint));
+    const resolved = firingMembersOf(before, now)
       .filter(({ fingerprint }) => !still.has(fingerprint))
       .map((member): MemberChange => ({ ...member, firing: false, said: now }));
-    if (after === undefined || resolved.length === 0) return request;
-    return (await this.commits.commit(into, { members: resolved }, deadline)).request;
+    if (resolved.length > 0) await this.commits.commit(into, { members: resolved }, deadline);
   }
 
   /** What a sender is told of the storm that its signal is part of. */
@@ -343,11 +353,6 @@ export class Storms {
     this.metrics.stormsDetected.count({ type });
     this.log.warn({ remediation_request: keyOf(opened.request), type }, `storm detected for pattern: ${group.pattern}`);
     return { request: opened.known, created: { classification, generation: opened.generation } };
-  }
-
-  private async read(request: KnownRequest, deadline: AbortSignal): Promise<KnownRequest | undefined> {
-    const found = await this.client.find(request, deadline);
-    return found && toKnownRequest(found, this.clock.now(), request);
   }
 
   private requestsOf(fingerprints: readonly string[]): string[] {
