@@ -64,6 +64,7 @@ export interface KnownStorm {
   readonly windowStartedAt: number;
   readonly lastMemberAt: number;
   readonly approximate: boolean;
+  readonly maybeTwice: number;
   readonly writer?: string | undefined;
 }
 
@@ -160,6 +161,7 @@ function stormOf(
     windowStartedAt: timeOf(status?.windowStartedAt) ?? createdAt,
     lastMemberAt: timeOf(status?.lastMemberAt) ?? createdAt,
     approximate: status?.countApproximate === true,
+    maybeTwice: countOf(status?.maybeCountedTwice),
     writer: typeof status?.writer === 'string' ? status.writer : undefined,
   };
 }

@@ -114,6 +114,8 @@ export interface StormStatus {
   readonly lastMemberAt?: string;
   /** Members were counted whose names are lost, so that some may be counted twice. */
   readonly countApproximate?: boolean;
+  /** How many of `alertCount` may be. */
+  readonly maybeCountedTwice?: number;
   /** The requests, as `namespace/name`, of the signals before the storm was noticed. */
   readonly precededBy?: readonly string[];
   /** The write that made it what it is. */

@@ -121,7 +121,7 @@ export class CarriedSignals {
       const request = typeof latest === 'object' ? latest : undefined;
       if (firing.has(signals[0]?.fingerprint ?? '')) single.push({ signals, request });
       else if (latest === 'unreadable') {
-        const unreadable = new KubernetesApiError('unavailable', 'a request cannot be read now');
+        const unreadable = new KubernetesApiError('unavailable', 'whether it has a request cannot be told now');
         for (const signal of signals) outcomes.set(signal, toUnprocessed(signal, unreadable));
       } else if (request?.storm !== undefined) addTo(storms, request, signals);
       else single.push({ signals, request });

@@ -2,6 +2,7 @@ import { AuthorizationUnavailableError } from '../auth/authorizer';
 import { DeadlineExceededError } from '../deadline';
 import { messageOf } from '../error-message';
 import {
+  isFailure,
   isPermanent,
   KubernetesApiError,
   type KubernetesFailure,
@@ -60,6 +61,11 @@ export function toUnprocessed(signal: Signal, error: unknown): Failed | Rejected
       : failed(signal, failures[failure], cause);
   }
   return failed(signal, 'internal_error', error instanceof Error ? (error.stack ?? cause) : cause);
+}
+
+/** Whether what was asked of the API server may have been done, or be done yet, for all that this error tells. */
+export function mayTakeEffect(error: unknown): boolean {
+  return error instanceof DeadlineExceededError || isFailure(error, 'unavailable');
 }
 
 function failed({ fingerprint }: Signal, reason: FailureReason, cause: string): Failed {

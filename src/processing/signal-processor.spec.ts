@@ -7,7 +7,7 @@ import { FakeRemediationRequestClient } from '../../test/support/fake-remediatio
 import { eventually } from '../../test/support/eventually';
 import { until } from '../../test/support/until';
 import { deadlineIn } from '../deadline';
-import type { KubernetesFailure } from '../kubernetes/kubernetes-api.error';
+import { KubernetesApiError, type KubernetesFailure } from '../kubernetes/kubernetes-api.error';
 import { GatewayMetrics } from '../metrics/gateway-metrics';
 import { InvalidSignal, type Signal } from '../signal/signal';
 import { StateUnavailableError, type Claim, type ClaimRequest, type SignalState } from '../state/signal-state';
@@ -239,6 +239,27 @@ describe('SignalProcessor', () => {
       const outcomes = await process(...entries);
       expect(new Set(reasons(outcomes))).toEqual(new Set(['created: new', 'resolved: still_firing']));
       expect(requests.objects).toHaveLength(1);
+    });
+
+    it('is said again by its sender while nobody knows whether its request will be there', async () => {
+      const create = requests.create.bind(requests);
+      let applied: (() => Promise<unknown>) | undefined;
+      const unanswered = new KubernetesApiError('unavailable', 'no answer from the API server: timeout');
+      requests.create = (...args) => {
+        applied ??= () => create(...args);
+        return Promise.reject(unanswered);
+      };
+      expect(reasons(await process(pod('a')))).toEqual(['failed: kubernetes_unavailable']);
+      const other = aProcessor(clock, requests, replica.state);
+      expect(reasons(await other.send([resolvedPod('a')]))).toEqual(['failed: kubernetes_unavailable']);
+      await applied?.();
+      expect(reasons(await other.send([resolvedPod('a')]))).toEqual(['resolved: resolved']);
+    });
+
+    it('that was refused, and can have no request, needs none', async () => {
+      requests.failNext('create', 'quota-exceeded');
+      expect(reasons(await process(pod('a')))).toEqual(['failed: quota_exceeded']);
+      expect(reasons(await process(resolvedPod('a')))).toEqual(['resolved: no_request']);
     });
 
     it('does not count a resolved one as a sighting', async () => {
@@ -931,9 +952,11 @@ describe('SignalProcessor', () => {
 
         // The sender tries again until nothing fails, as Alertmanager does.
         for (const group of signals) {
-          let again: SignalOutcome[];
-          do again = await replicas[0]!.send(group, inTime);
-          while (statuses(again).includes('failed'));
+          for (;;) {
+            const again = await replicas[0]!.send(group, inTime);
+            if (!statuses(again).includes('failed')) break;
+            clock.advance(20_000);
+          }
         }
         const firing = new Set(
           signals

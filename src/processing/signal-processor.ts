@@ -19,7 +19,7 @@ import {
 } from './deduplication/deduplication';
 import type { CarriedSignals } from './carried-signals';
 import type { Classifier } from './classifier';
-import { toUnprocessed } from './failure';
+import { mayTakeEffect, toUnprocessed } from './failure';
 import { isFiring, type Incident, type Outcomes } from './incident';
 import type { OwnerIdentity } from './identity/owner-identity';
 import type { Standing } from './deduplication/standing';
@@ -396,7 +396,9 @@ export class SignalProcessor {
         return { incident, outcome, settlement: { fresh, request, storm: true } };
       });
     } catch (error) {
-      return ones.map((one) => unprocessed(one, error));
+      // Of a storm that exists only a write has failed.
+      const isCreating = !this.storms.hasRequest(stormy.group);
+      return ones.map((one) => (isCreating ? uncreated(one, error) : unprocessed(one, error)));
     }
   }
 
@@ -439,13 +441,19 @@ export class SignalProcessor {
       const outcome = createdFor(signal, request, classification, opened.generation);
       return { incident, outcome, settlement: { fresh, request } };
     } catch (error) {
-      return unprocessed(one, error);
+      return uncreated(one, error);
     }
   }
 }
 
 function unprocessed({ incident, fresh }: HeldIncident, error: unknown): Processed {
   return { incident, outcome: toUnprocessed(fresh.signal, error), settlement: { fresh } };
+}
+
+/** One whose create failed, or was not begun. */
+function uncreated(one: HeldIncident, error: unknown): Processed {
+  const { incident, outcome, settlement } = unprocessed(one, error);
+  return { incident, outcome, settlement: { ...settlement, mayAppear: mayTakeEffect(error) } };
 }
 
 /** A signal that turned out to have a request already. */

@@ -1,6 +1,6 @@
 import { isEmbeddedToken, type EmbeddedSignalState } from './embedded/embedded-signal-state';
 import { sharedOrLocal } from './shared-or-local';
-import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from './signal-state';
+import type { Claim, ClaimRequest, Confirmation, Found, Occurrences, Release, SignalState } from './signal-state';
 
 /**
  * The shared memory, and while it cannot be reached the memory of this process.
@@ -37,7 +37,7 @@ export class DegradingSignalState implements SignalState {
     await Promise.all([this.local.release(ofLocal), this.sharedOrLocal((state) => state.release(ofShared))]);
   }
 
-  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
+  find(fingerprints: readonly string[]): Promise<Found[]> {
     return this.sharedOrLocal((state) => state.find(fingerprints));
   }
 

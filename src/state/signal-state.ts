@@ -43,7 +43,15 @@ export interface Confirmation {
 export interface Release {
   readonly fingerprint: string;
   readonly token: string;
+  /** Whether its object may come into being yet: nobody knows what became of its create. */
+  readonly mayAppear?: boolean | undefined;
 }
+
+/** How long a create may take effect after nobody waits for its answer any more: what an API server gives a request by default. Milliseconds. */
+export const mayAppearMs = 60_000;
+
+/** What there is of a fingerprint: an entry, a claim that is held, or one that was given back and whose object may appear; else nothing. */
+export type Found = Entry | 'pending' | 'uncertain' | undefined;
 
 /**
  * The shared memory of replicas: which fingerprint points to which RemediationRequest, and who is creating one now.
@@ -66,12 +74,12 @@ export interface SignalState {
 
   /**
    * Gives claims back after a failure, so that the next sender need not wait for the lease. Touches neither another's
-   * claim nor what is confirmed.
+   * claim nor what is confirmed. Whose object may appear is free to be claimed, and found as `uncertain` for `mayAppearMs`.
    */
   release(releases: readonly Release[]): Promise<void>;
 
-  /** Entries for these fingerprints without counting a sighting; `undefined` where there is none. */
-  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]>;
+  /** Entries for these fingerprints without counting a sighting. */
+  find(fingerprints: readonly string[]): Promise<Found[]>;
 }
 
 /** The shared memory cannot be reached. A retry can heal it. */

@@ -35,6 +35,8 @@ export interface RecordedMembers {
   readonly listed: readonly ListedMember[];
   /** Whether those are all: who is counted beyond them is counted twice. */
   readonly listsAll: boolean;
+  /** Of how many is known that they may be counted twice. */
+  readonly maybeTwice: number;
 }
 
 export interface StormTally {
@@ -43,6 +45,8 @@ export interface StormTally {
   readonly totalAffectedResources: number;
   /** Members are counted whose names are lost. */
   readonly approximate: boolean;
+  /** How many of them may be counted twice. */
+  readonly maybeTwice: number;
   /** Grows with everything that is recorded. */
   readonly version: number;
   /** Whether the memory is this process's own. */

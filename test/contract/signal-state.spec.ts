@@ -298,6 +298,25 @@ describe('SignalState', () => {
         expect(await outcomes([{ fingerprint }])).toEqual(['duplicate']);
       });
 
+      it('frees one whose object may appear, and tells of it until somebody knows more', async () => {
+        const [claimed, confirmed, dropped] = [aFingerprint(), aFingerprint(), aFingerprint()];
+        const tokens = new Map<string, string>();
+        for (const fingerprint of [claimed, confirmed, dropped]) {
+          const token = await hold({ fingerprint });
+          tokens.set(fingerprint, token);
+          await state.release([{ fingerprint, token, mayAppear: true }]);
+        }
+        expect(await state.find([claimed, confirmed, dropped])).toEqual(['uncertain', 'uncertain', 'uncertain']);
+        const token = await hold({ fingerprint: claimed });
+        expect(await state.find([claimed])).toEqual(['pending']);
+        await state.release([{ fingerprint: claimed, token }]);
+        const request = aRequest();
+        const late = { fingerprint: confirmed, token: tokens.get(confirmed) ?? '', request };
+        expect(await state.confirm([late])).toEqual([expect.objectContaining({ count: 1 })]);
+        expect(await state.find([claimed, confirmed])).toEqual([undefined, expect.objectContaining({ request })]);
+        expect(await outcomes([{ fingerprint: confirmed }])).toEqual(['duplicate']);
+      });
+
       it('accepts a fingerprint that nobody holds', async () => {
         await expect(state.release([{ fingerprint: aFingerprint(), token: 'lapsed' }])).resolves.toBeUndefined();
       });

@@ -21,6 +21,7 @@ const nothing: RecordedMembers = {
   ownApart: true,
   listed: [],
   listsAll: false,
+  maybeTwice: 0,
 };
 /** When members of specs begin to fire, and end, unless they say otherwise. */
 const began = 1_000_000;
@@ -67,8 +68,8 @@ describe('StormMembers', () => {
       members.map((one) => ({ ...one, firing: false, at, said: at }));
     const write = async (members: readonly StormMember[], recorded: RecordedMembers): Promise<StormTally> => {
       const tally = await subject.members.record(storm, recorded, members);
-      const { alertCount, resolvedCount, totalAffectedResources, version } = tally;
-      object = { ...recorded, alertCount, resolvedCount, totalAffectedResources, version, ownApart: true };
+      const { alertCount, resolvedCount, totalAffectedResources, version, maybeTwice } = tally;
+      object = { ...recorded, alertCount, resolvedCount, totalAffectedResources, version, maybeTwice, ownApart: true };
       return tally;
     };
     /** The API server lets one write after the other. */
@@ -226,6 +227,24 @@ describe('StormMembers', () => {
         const recorded = { ...lost, alertCount: 5, totalAffectedResources: 5, listed, listsAll: true };
         expect(await record(resolved(listed.slice(0, 2)), recorded)).toEqual([5, 2, 5]);
         expect(await record(resolved(listed.slice(2)))).toEqual([5, 5, 5]);
+      });
+
+      it('tells of how many it may have counted twice, and goes on from what was told of that', async () => {
+        const recorded = { ...lost, alertCount: 5, totalAffectedResources: 5, lastMemberAt: began + 10 };
+        const again = many(2);
+        expect(await tallyOf(again, recorded)).toMatchObject({ alertCount: 7, maybeTwice: 2 });
+        const later = {
+          ...recorded,
+          alertCount: 7,
+          totalAffectedResources: 7,
+          maybeTwice: 2,
+          isQuiet: true,
+          version: object.version + 10,
+          writesApart: 9,
+          ownApart: false,
+        };
+        expect(await record(resolved(again), later)).toEqual([7, 2, 7]);
+        expect(await record(many(3, { firing: false, at: ended }))).toEqual([7, 7, 7]);
       });
 
       it('begins anew when others have written without it', async () => {

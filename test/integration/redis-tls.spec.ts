@@ -81,7 +81,15 @@ describe('the shared memory over TLS', () => {
     await storms.place([{ key: 'group', candidates: [{ ...candidates[0]!, fingerprint: aFingerprint() }] }], all);
     await storms.close('group');
     const counts = { alertCount: 0, resolvedCount: 0, totalAffectedResources: 0, lastMemberAt: 0, isQuiet: false };
-    const nobody = { ...counts, version: 0, writesApart: 0, ownApart: false, listed: [], listsAll: true };
+    const nobody = {
+      ...counts,
+      version: 0,
+      writesApart: 0,
+      ownApart: false,
+      listed: [],
+      listsAll: true,
+      maybeTwice: 0,
+    };
     await members.record('storm', nobody, [
       { fingerprint, resource: 'Pod/a', firing: true, alert: 'a', at: 1, said: 1 },
     ]);

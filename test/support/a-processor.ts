@@ -129,7 +129,18 @@ export function aProcessor(
     metrics,
     new Set(['Watchdog']),
   );
-  const recurrences = new Recurrences(index, requests, writer, status, processor, storms, clock, cooldownMs, [fallbackNamespace], log);
+  const recurrences = new Recurrences(
+    index,
+    requests,
+    writer,
+    status,
+    processor,
+    storms,
+    clock,
+    cooldownMs,
+    [fallbackNamespace],
+    log,
+  );
   return {
     processor,
     /** Sends as a caller that may send for all namespaces, unless `reviews` says otherwise. */

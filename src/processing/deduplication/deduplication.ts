@@ -7,7 +7,7 @@ import type { RemediationRequestClient } from '../../kubernetes/remediation-requ
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
 import type { Signal } from '../../signal/signal';
 import { membersLifeMs } from '../../state/storm-members';
-import type { Claim, Confirmation, Entry, Occurrences, Release, SignalState } from '../../state/signal-state';
+import type { Claim, Confirmation, Entry, Found, Occurrences, Release, SignalState } from '../../state/signal-state';
 import { keyOf, type RequestRef } from '../../request-ref';
 import { concurrently } from '../concurrently';
 import type { StormLookup } from '../storm/storm-lookup';
@@ -29,6 +29,8 @@ export interface Settlement {
   readonly known?: KnownRequest;
   /** The request is that of a storm, which the signal is part of for as long as that counts. */
   readonly storm?: boolean;
+  /** Without one: whether nobody knows what became of its create. */
+  readonly mayAppear?: boolean;
 }
 
 /** A firing signal that a request carries. */
@@ -58,7 +60,7 @@ interface Undecided {
   readonly known: KnownRequest | undefined;
 }
 
-/** The request that carries an incident now, else its last one; or that it is being created, or cannot be read. */
+/** The request that carries an incident now, else its last one; or that it is being created, or cannot be told. */
 export type Latest = KnownRequest | 'creating' | 'unreadable' | undefined;
 
 /** What there is of a request. */
@@ -142,10 +144,10 @@ export class Deduplication {
   async settle(settlements: readonly Settlement[]): Promise<(Occurrences | undefined)[]> {
     const confirmations: Confirmation[] = [];
     const releases: Release[] = [];
-    for (const { fresh, request, known, storm } of settlements) {
+    for (const { fresh, request, known, storm, mayAppear } of settlements) {
       const { token } = fresh;
       const { fingerprint } = fresh.signal;
-      if (request === undefined) releases.push({ fingerprint, token });
+      if (request === undefined) releases.push({ fingerprint, token, mayAppear });
       else
         confirmations.push({
           fingerprint,
@@ -219,9 +221,10 @@ export class Deduplication {
   }
 
   /** As `latestOf`, of one that no watched request carries, by what the memory says of it. */
-  private async remembered(signal: Signal, entry: Entry | 'pending' | undefined, look: Look): Promise<Latest> {
+  private async remembered(signal: Signal, entry: Found, look: Look): Promise<Latest> {
     const { fingerprint } = signal;
     if (entry === 'pending' || (entry === undefined && this.inFlight.has(fingerprint))) return 'creating';
+    if (entry === 'uncertain') return 'unreadable';
     const known = entry && (this.index.get(entry.request) ?? (await look(entry)));
     if (known === 'unknown') return 'unreadable';
     const entered = known === 'deleted' ? undefined : known;

@@ -213,13 +213,14 @@ function whoMayStay(waiters: readonly Waiter[], ref: RequestRef, storm: KnownSto
 }
 
 /** What a request counts that nothing was written to. */
-function countsOf({ count, joinedBy }: UnnamedMembers) {
+function countsOf({ count, joinedBy, maybeTwice }: UnnamedMembers) {
   return {
     alertCount: count,
     totalAffectedResources: count,
     lastMemberAt: joinedBy,
     isQuiet: true,
     listsAll: false,
+    maybeTwice,
   };
 }
 

@@ -43,6 +43,8 @@ export interface UnnamedMembers {
   readonly count: number;
   /** By when they had joined. Milliseconds since the epoch. */
   readonly joinedBy: number;
+  /** How many of them may be counted twice. */
+  readonly maybeTwice: number;
 }
 
 export function changeOf(signal: Signal): MemberChange {
@@ -94,7 +96,7 @@ export function recordedIn(
   ownApart: boolean,
   now: number,
 ): RecordedMembers {
-  const { alertCount, resolvedCount, totalAffectedResources, lastMemberAt, version, writesApart } = storm;
+  const { alertCount, resolvedCount, totalAffectedResources, lastMemberAt, version, writesApart, maybeTwice } = storm;
   const listed = storm.affectedResources.map(memberOf);
   const isQuiet = now - lastMemberAt > quietMs;
   return {
@@ -109,6 +111,7 @@ export function recordedIn(
     listed,
     // A later generation goes on with members that nobody names.
     listsAll: generation === 1 && listed.length < maxAffectedResources,
+    maybeTwice,
   };
 }
 
@@ -146,6 +149,7 @@ export function stormStatusAfter(
     resolvedCount === storm.resolvedCount &&
     totalAffectedResources === storm.totalAffectedResources &&
     approximate === storm.approximate &&
+    tally.maybeTwice === storm.maybeTwice &&
     links.length === storm.precededBy.length;
   const signal = signalAfter(known, alertCount > 0 && resolvedCount === alertCount, insiders, now);
   if (isSame && signal === undefined) return undefined;
@@ -158,6 +162,7 @@ export function stormStatusAfter(
       version: tally.version,
       ...(tally.apart ? { writesApart: storm.writesApart + 1 } : {}),
       ...(approximate ? { countApproximate: true } : {}),
+      ...(tally.maybeTwice === storm.maybeTwice ? {} : { maybeCountedTwice: tally.maybeTwice }),
       ...(isListed ? {} : { affectedResources }),
       ...(window === undefined
         ? {}

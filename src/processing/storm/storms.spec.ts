@@ -409,6 +409,24 @@ describe('Storms', () => {
         expect(storm().status).toMatchObject({ storm: { resolvedCount: 204 }, signal: { state: 'Resolved' } });
       });
 
+      it('go on from how many may be two in their next generation', async () => {
+        await forget();
+        await replica.send(pods(150, 'late'));
+        expect(storm().status?.storm).toMatchObject({ alertCount: 204, maybeCountedTwice: 52 });
+        over();
+        await replica.send(pods(150, 'late'));
+        clock.advance(300_001);
+        replica.recurrences.start();
+        await eventually(() =>
+          expect(storm()).toMatchObject({ spec: { generation: 2 }, status: { storm: { alertCount: 204 } } }),
+        );
+        replica.recurrences.stop();
+        const all = [...pods(150, 'late'), pod('pod-10'), pod('pod-11')];
+        await replica.send(all);
+        await replica.send(all.map((signal) => ({ ...signal, status: 'resolved', endsAt: clock.now() })));
+        expect(storm().status?.signal?.state).toBe('Resolved');
+      });
+
       it('count who is sent again once when nobody had joined for long, and who is new', async () => {
         await forget();
         clock.advance(600_000);

@@ -177,6 +177,11 @@ export class Storms {
     return 'over';
   }
 
+  /** Whether a group has a storm request that is live or cooling down, as the watch shows it. */
+  hasRequest(group: SignalGroup): boolean {
+    return this.lookup.standing(group, this.index.peek(group.fingerprint)).kind === 'carried';
+  }
+
   /** As `note`, of one incident of which alerts resolved and that has a request of its own: a storm that names it as well would fire for ever. */
   async noteIfNamed(said: readonly Signal[], deadline: AbortSignal): Promise<void> {
     const [first] = said;
@@ -231,11 +236,11 @@ export class Storms {
   async carryOn(before: KnownRequest, into: KnownRequest, deadline: AbortSignal): Promise<KnownRequest> {
     if (before.storm === undefined) return into;
     const now = this.clock.now();
-    const { type, alertCount, resolvedCount } = before.storm;
+    const { type, alertCount, resolvedCount, maybeTwice } = before.storm;
     const members = firingMembersOf(before, now);
     const count = alertCount - resolvedCount - members.length;
     // Who is named is none of these.
-    const unnamed = count > 0 ? { count, joinedBy: now - 1 } : undefined;
+    const unnamed = count > 0 ? { count, joinedBy: now - 1, maybeTwice } : undefined;
     const window = { type, openedAt: now, lastMemberAt: now };
     return (await this.commits.commit(into, { members, unnamed, window }, deadline)).request;
   }

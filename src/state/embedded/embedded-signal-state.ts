@@ -2,7 +2,17 @@ import { randomBytes } from 'node:crypto';
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock';
 import { recentlyUsed } from '../../recently-used';
-import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
+import {
+  mayAppearMs,
+  type Claim,
+  type ClaimRequest,
+  type Confirmation,
+  type Entry,
+  type Found,
+  type Occurrences,
+  type Release,
+  type SignalState,
+} from '../signal-state';
 import { isSameRequest } from '../../request-ref';
 
 export interface EmbeddedSignalStateOptions {
@@ -16,7 +26,7 @@ export interface EmbeddedSignalStateOptions {
   readonly maxFingerprints?: number;
 }
 
-/** What is held of a fingerprint: a bare claim, or an entry and the token that confirmed it. */
+/** What is held of a fingerprint: a bare claim, that of nobody, or an entry and the token that confirmed it. */
 interface Holding {
   readonly token: string;
   readonly entry?: Entry;
@@ -24,6 +34,8 @@ interface Holding {
 }
 
 const defaultMaxFingerprints = 100_000;
+/** The claim of nobody: it was given back, and its object may appear. */
+const noToken = '';
 const tokenPrefix = 'embedded-';
 
 /** Whether a claim was made in the memory of this process rather than in the shared one. */
@@ -66,16 +78,20 @@ export class EmbeddedSignalState implements SignalState {
   }
 
   release(releases: readonly Release[]): Promise<void> {
-    for (const { fingerprint, token } of releases) {
+    for (const { fingerprint, token, mayAppear } of releases) {
       const held = this.holdings.peek(fingerprint);
-      if (held?.token === token && held.entry === undefined) this.holdings.delete(fingerprint);
+      if (held?.token !== token || held.entry !== undefined) continue;
+      if (mayAppear) this.hold(fingerprint, { token: noToken, lifeMs: mayAppearMs });
+      else this.holdings.delete(fingerprint);
     }
     return Promise.resolve();
   }
 
-  find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
+  find(fingerprints: readonly string[]): Promise<Found[]> {
     const found = fingerprints.map((fingerprint) => this.holdings.peek(fingerprint));
-    return Promise.resolve(found.map((held) => held && (held.entry ?? 'pending')));
+    return Promise.resolve(
+      found.map((held) => held && (held.entry ?? (held.token === noToken ? 'uncertain' : 'pending'))),
+    );
   }
 
   /** Forgets what is confirmed, and keeps what is claimed. */
@@ -90,7 +106,7 @@ export class EmbeddedSignalState implements SignalState {
 
   private claimOne({ fingerprint, over }: ClaimRequest): Claim {
     const held = this.holdings.get(fingerprint);
-    if (held !== undefined && held.entry === undefined) {
+    if (held !== undefined && held.entry === undefined && held.token !== noToken) {
       return { outcome: 'pending', fingerprint, leaseMs: this.holdings.getRemainingTTL(fingerprint) };
     }
     if (held?.entry !== undefined && !(over && isSameRequest(held.entry.request, over))) {
@@ -105,7 +121,7 @@ export class EmbeddedSignalState implements SignalState {
 
   private confirmOne({ fingerprint, token, request, known, lifeMs }: Confirmation): Occurrences | undefined {
     const held = this.holdings.get(fingerprint);
-    if (held !== undefined && held.token !== token) return undefined;
+    if (held !== undefined && held.token !== token && held.token !== noToken) return undefined;
     if (held?.entry !== undefined) return occurrencesOf(held.entry);
 
     const now = this.options.clock.now();

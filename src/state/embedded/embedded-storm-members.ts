@@ -79,6 +79,7 @@ export class EmbeddedStormMembers implements StormMembers {
       resolvedCount: resolvedOf(storm),
       totalAffectedResources: storm.resources.size + storm.lost.resources,
       approximate: storm.approximate,
+      maybeTwice: storm.twice,
       version: storm.version,
       apart: true,
       firing: new Map(
@@ -114,7 +115,7 @@ function stormOf(recorded: RecordedMembers): Storm {
     resources: new Set(),
     resolved: 0,
     lost,
-    twice: 0,
+    twice: recorded.maybeTwice,
     approximate: false,
     version,
   };

@@ -3,7 +3,7 @@ import { redisScript } from './redis-script';
 /**
  * Claims fingerprints, or counts a sighting of those that have an entry.
  *
- * A key is a hash. A bare claim is `token` alone and lives as long as its lease, so whoever finds it finds it held. An
+ * A key is a hash. A bare claim is `token` alone and lives as long as its lease, so whoever finds it finds it held; one of nobody, `''`, is free. An
  * entry has `request`, `count`, `firstSeen` and `lastSeen` as well, the token that confirmed it, and a `ttl` that is not the usual. To claim again with the
  * same token changes nothing, so that a claim may be sent twice.
  *
@@ -25,7 +25,7 @@ end
 for i, key in ipairs(KEYS) do
   local token, over = ARGV[2 * i + 1], ARGV[2 * i + 2]
   local holder, request, count, firstSeen, life = unpack(redis.call('HMGET', key, 'token', 'request', 'count', 'firstSeen', 'ttl'))
-  if holder and holder ~= token and not request then
+  if holder and holder ~= token and not request and holder ~= '' then
     answer(false, false, false, false, math.max(redis.call('PTTL', key), 1))
   elseif request and request ~= over then
     redis.call('HSET', key, 'count', count + 1, 'lastSeen', now)

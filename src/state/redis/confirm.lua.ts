@@ -23,7 +23,7 @@ end
 for i, key in ipairs(KEYS) do
   local token, request, knownCount, knownFirstSeen, life = unpack(ARGV, 5 * i - 3, 5 * i + 1)
   local holder, count, firstSeen, lastSeen = unpack(redis.call('HMGET', key, 'token', 'count', 'firstSeen', 'lastSeen'))
-  if holder and holder ~= token then
+  if holder and holder ~= token and holder ~= '' then
     answer(false, false, false)
   elseif count then
     answer(count, firstSeen, lastSeen)

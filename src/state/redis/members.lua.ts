@@ -7,9 +7,9 @@ import { redisScript } from './redis-script';
  * KEYS: a hash with the counts `n` (named members), `s` (of them resolved) and `r` (resources), the same of members whose names
  * are lost (`bn`, `bs`, `br`), `l` until when those had joined, `q` 1 when that was long ago, `d` members that may be two, `a` once there were any, `v` its version, `p` the writes without it,
  * `m:<fingerprint>`: the alerts that fire, as JSON by when they began, `e:<fingerprint>`: when it resolved, and `r:<resource>`.
- * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `listed`, `all` 1 when those are all), `members`: each with
+ * ARGV: how long it lives; then, as JSON, what the request says (`n`, `s`, `r`, `v`, `p`, `l`, `q`, `d`, `listed`, `all` 1 when those are all), `members`: each with
  * `f`ingerprint, `r`esource, `on`, alert `x`, time `t`, `w`hen it was said, and whether that is `again`; and the fingerprints `asked`.
- * Answers alerts, resolved ones, resources, 1 when that is approximate, the version, and of each of the members, and of who is asked for, 1 while it fires,
+ * Answers alerts, resolved ones, resources, 1 when that is approximate, how many may be two, the version, and of each of the members, and of who is asked for, 1 while it fires,
  * 0 when it has resolved, -1 when it is none.
  */
 export const membersScript = redisScript(`
@@ -88,7 +88,7 @@ end
 
 if c.n + c.bn == 0 or input.p > c.p or input.v > c.v or input.n > c.n + c.bn then
   redis.call('DEL', key)
-  c = { n = 0, s = 0, r = 0, bn = input.n, bs = input.s, br = input.r, l = input.l, q = input.q, d = 0, v = math.max(c.v, input.v), p = input.p, a = c.a }
+  c = { n = 0, s = 0, r = 0, bn = input.n, bs = input.s, br = input.r, l = input.l, q = input.q, d = input.d, v = math.max(c.v, input.v), p = input.p, a = c.a }
   for _, member in ipairs(input.listed) do
     if not member.on then c.bs = math.max(0, c.bs - 1) end
     add(member, member.on and { ['${unknownAlert}'] = 0 } or {}, true)
@@ -112,7 +112,7 @@ redis.call('HSET', key, unpack(all))
 redis.call('PEXPIRE', key, ARGV[1])
 local resolved = c.s + c.bs
 if c.s == c.n and c.bn - c.bs <= c.d then resolved = c.n + c.bn end
-local reply = { c.n + c.bn, resolved, c.r + c.br, c.a, c.v }
+local reply = { c.n + c.bn, resolved, c.r + c.br, c.a, c.d, c.v }
 for _, member in ipairs(input.members) do
   local known = redis.call('HGET', key, 'm:' .. member.f)
   reply[#reply + 1] = known and (known == '{}' and 0 or 1) or (member.on and 1 or -1)

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Claim, ClaimRequest, Confirmation, Entry, Occurrences, Release, SignalState } from '../signal-state';
+import {
+  mayAppearMs,
+  type Claim,
+  type ClaimRequest,
+  type Confirmation,
+  type Entry,
+  type Found,
+  type Occurrences,
+  type Release,
+  type SignalState,
+} from '../signal-state';
 import { keyOf, refOfKey } from '../../request-ref';
 import { claimScript } from './claim.lua';
 import { confirmScript } from './confirm.lua';
@@ -71,15 +81,15 @@ export class RedisSignalState implements SignalState {
 
   async release(releases: readonly Release[]): Promise<void> {
     if (releases.length === 0) return;
-    const each = releases.map(({ token }) => [token]);
-    await this.options.connection.run(releaseScript, { keys: this.keysOf(releases), common: [], each });
+    const each = releases.map(({ token, mayAppear }) => [token, mayAppear ? 1 : '']);
+    await this.options.connection.run(releaseScript, { keys: this.keysOf(releases), common: [mayAppearMs], each });
   }
 
-  async find(fingerprints: readonly string[]): Promise<(Entry | 'pending' | undefined)[]> {
+  async find(fingerprints: readonly string[]): Promise<Found[]> {
     if (fingerprints.length === 0) return [];
     const keys = this.keysOf(fingerprints.map((fingerprint) => ({ fingerprint })));
     const reply = await this.options.connection.run(findScript, { keys, common: [], each: keys.map(() => []) });
-    return fingerprints.map((_, i) => entryAt(reply, i * 5) ?? (reply[i * 5 + 4] === false ? undefined : 'pending'));
+    return fingerprints.map((_, i) => entryAt(reply, i * 5) ?? claimAt(reply, i * 5 + 4));
   }
 
   private async releaseWhenUp(releases: readonly Release[]): Promise<void> {
@@ -99,6 +109,12 @@ function entryAt(reply: ScriptReply, at: number): Entry | undefined {
   if (typeof request !== 'string') return undefined;
   const { count, firstSeen, lastSeen } = occurrencesAt(reply, at + 1);
   return { request: refOfKey(request), count, firstSeen, lastSeen };
+}
+
+function claimAt(reply: ScriptReply, at: number): 'pending' | 'uncertain' | undefined {
+  const token = reply[at];
+  if (token === false) return undefined;
+  return token === '' ? 'uncertain' : 'pending';
 }
 
 function occurrencesAt(reply: ScriptReply, at: number): Occurrences {

@@ -32,6 +32,7 @@ export class RedisStormMembers implements StormMembers {
       l: recorded.lastMemberAt,
       q: recorded.isQuiet ? 1 : 0,
       listed: recorded.listed.map(encode),
+      d: recorded.maybeTwice,
       all: recorded.listsAll ? 1 : 0,
       members: members.map((member) => ({
         ...encode(member),
@@ -42,7 +43,7 @@ export class RedisStormMembers implements StormMembers {
       })),
       asked: asked.map(shortened),
     };
-    const [alertCount, resolvedCount, resources, approximate, version, ...states] = await this.connection.run(
+    const [alertCount, resolvedCount, resources, approximate, maybeTwice, version, ...states] = await this.connection.run(
       membersScript,
       {
         keys: [`${this.keyPrefix}:v1:storm:{${digest(storm)}}:members`],
@@ -55,6 +56,7 @@ export class RedisStormMembers implements StormMembers {
       resolvedCount: Number(resolvedCount),
       totalAffectedResources: Number(resources),
       approximate: approximate === 1,
+      maybeTwice: Number(maybeTwice),
       version: Number(version),
       apart: false,
       firing: new Map(
