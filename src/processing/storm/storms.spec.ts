@@ -62,6 +62,14 @@ describe('Storms', () => {
       },
     });
   };
+  /** One whose watch shows nothing that comes from here on. */
+  const aLateReplica = () => {
+    shareMembers();
+    const late = aReplica();
+    late.index.values();
+    late.index.mode = 'lagging';
+    return late;
+  };
 
   describe('at the threshold', () => {
     it('has a request for each; one more makes a storm, whose request is created at once', async () => {
@@ -774,10 +782,7 @@ describe('Storms', () => {
     it('have resolved when all have, before their next generation was there', async () => {
       over();
       await replica.send([pod('pod-10'), pod('pod-11')]);
-      shareMembers();
-      const other = aReplica();
-      other.index.values();
-      other.index.mode = 'lagging';
+      const other = aLateReplica();
       const create = requests.create.bind(requests);
       requests.create = async (...args) => {
         requests.create = create;
@@ -840,10 +845,7 @@ describe('Storms', () => {
 
       it('carry nobody who has resolved meanwhile, whichever of the two requests was told', async () => {
         const one = replica;
-        shareMembers();
-        const other = aReplica();
-        other.index.values();
-        other.index.mode = 'lagging';
+        const other = aLateReplica();
         const create = requests.create.bind(requests);
         requests.create = async (...args) => {
           const created = await create(...args);
@@ -877,10 +879,7 @@ describe('Storms', () => {
       });
 
       it('are told of an end until the request before is done with, and then its sender is told to come again', async () => {
-        shareMembers();
-        const other = aReplica();
-        other.index.values();
-        other.index.mode = 'lagging';
+        const other = aLateReplica();
         const patchStatus = requests.patchStatus.bind(requests);
         const forgets = { signal: { recurredAt: null } };
         let told: unknown;
