@@ -43,14 +43,12 @@ export class RedisStormMembers implements StormMembers {
       })),
       asked: asked.map(shortened),
     };
-    const [alertCount, resolvedCount, resources, approximate, maybeTwice, version, ...states] = await this.connection.run(
-      membersScript,
-      {
+    const [alertCount, resolvedCount, resources, approximate, maybeTwice, version, ...states] =
+      await this.connection.run(membersScript, {
         keys: [`${this.keyPrefix}:v1:storm:{${digest(storm)}}:members`],
         common: [membersLifeMs],
         each: [[JSON.stringify(input)]],
-      },
-    );
+      });
     return {
       alertCount: Number(alertCount),
       resolvedCount: Number(resolvedCount),
