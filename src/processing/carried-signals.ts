@@ -41,9 +41,10 @@ export class CarriedSignals {
     const storms: ByStorm<Incident> = new Map();
     const changing: Incident[] = [];
     for (const incident of incidents) {
-      const { signal, all, known } = incident;
+      const { signal, all, known, reopened } = incident;
       const outcome = outcomes.get(signal);
-      if (outcome?.status !== 'duplicate') continue;
+      // What is reopened was said before, and something else may have been said since.
+      if (outcome?.status !== 'duplicate' || reopened === true) continue;
       if (known?.storm !== undefined) addTo(storms, known, [incident]);
       else if (known === undefined && isNameOfStorm(outcome.request.name, signal.fingerprint)) {
         // Whether it had resolved, or the storm is over, cannot be told now: its sender shall say it again.

@@ -270,9 +270,7 @@ export class SignalProcessor {
     } catch (error) {
       for (const { signal } of open) if (!outcomes.has(signal)) outcomes.set(signal, toUnprocessed(signal, error));
     }
-    // What is reopened was said before, and something else may have been said since.
-    const said = incidents.filter(({ reopened }) => reopened !== true);
-    const noted = this.carriedSignals.noteDuplicates(said, outcomes, deadline);
+    const noted = this.carriedSignals.noteDuplicates(incidents, outcomes, deadline);
     if (noted !== undefined) await noted;
   }
 
