@@ -80,6 +80,16 @@ describe('Recurrences', () => {
     expect(requests.objects).toHaveLength(1);
   });
 
+  it('is done with it, though the cluster refuses to have that written', async () => {
+    await recurred();
+    replica.recurrences.start();
+    requests.failNext('patch', 'invalid', 1_000);
+    await pass(cooldownMs + 30_000);
+    expect(requests.objects).toHaveLength(2);
+    expect(replica.recurrences.waitingCount).toBe(0);
+    expect(replica.log.messages.filter((message) => message === 'status of a request is refused')).toHaveLength(1);
+  });
+
   it('opens nothing when it resolved in the meantime', async () => {
     await recurred();
     replica.recurrences.start();

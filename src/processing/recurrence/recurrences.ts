@@ -2,6 +2,7 @@ import { outsideRequests } from '../../outside-requests';
 import type { Clock } from '../../clock';
 import { deadlineIn } from '../../deadline';
 import { messageOf } from '../../error-message';
+import { isPermanent, KubernetesApiError } from '../../kubernetes/kubernetes-api.error';
 import { toKnownRequest, type KnownRequest } from '../../kubernetes/known-request';
 import type { RemediationRequestClient } from '../../kubernetes/remediation-request.client';
 import type { RemediationRequestIndex } from '../../kubernetes/remediation-request.index';
@@ -157,7 +158,13 @@ export class Recurrences {
       else if (next !== undefined) await this.tellResolved(last, known, next, deadline);
       return known.recurredAt === undefined ? {} : { patch: { signal: { recurredAt: null } } };
     };
-    await this.writer.write(refOf(last), decide, deadline);
+    try {
+      await this.writer.write(refOf(last), decide, deadline);
+    } catch (error) {
+      // It would be refused again and again; that it recurred stays, and means nothing while there is a later generation.
+      if (!(error instanceof KubernetesApiError && isPermanent(error.failure))) throw error;
+      this.log.warn({ remediation_request: keyOf(last), reason: error.message }, 'status of a request is refused');
+    }
   }
 
   private async tellResolved(
